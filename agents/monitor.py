@@ -1,0 +1,135 @@
+"""Monitor: what can only be seen from outside: lag per group, dead letters, dependencies, market phase."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from sqlalchemy import text
+
+from faust_app.runtime import metrics
+from faust_app.runtime.app import Worker
+from faust_app.runtime.database import create_engine
+from faust_app.runtime.market_view import MarketView
+from faust_app.runtime.topics import DLQ
+from faust_app.runtime.topology import consumed_topics, stages
+from faust_app.runtime.trading_state import redis_client
+from trading.market.instruments import InstrumentRegistry
+from trading.market.sessions import Phase, phase_at
+
+log = structlog.get_logger(__name__)
+PROBE_SECONDS = 1.0
+SEGMENTS = ("NSE", "NFO")
+
+
+class Monitor:
+    """Probes everything once a second; publishes metrics only."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._settings = worker.settings
+        self._topics = worker.topics
+        self._view = MarketView(worker.settings, InstrumentRegistry(()))
+        self._engine = create_engine(worker.settings, pool_size=1)
+        self._redis = redis_client(worker.settings)
+        self._admin: AIOKafkaAdminClient | None = None
+        self._consumer: AIOKafkaConsumer | None = None
+        self.reader = self._view.reader
+
+    async def run(self) -> None:
+        """Probe until cancelled; a dependency that does not answer is a metric, not an error."""
+        try:
+            while True:
+                await self._probe("kafka", self._probe_kafka)
+                await self._probe("postgres", self._probe_postgres)
+                await self._probe("redis", self._probe_redis)
+                self._show_market()
+                metrics.LAST_PROBE.set(time.time())
+                await asyncio.sleep(PROBE_SECONDS)
+        finally:
+            await self._close()
+
+    async def _probe(self, name: str, probe: Callable[[], Awaitable[None]]) -> None:
+        try:
+            async with asyncio.timeout(5):
+                await probe()
+        except Exception as error:
+            metrics.DEPENDENCY_UP.labels(name).set(0)
+            log.warning("dependency_down", dependency=name, error=f"{type(error).__name__}: {error}"[:300])
+        else:
+            metrics.DEPENDENCY_UP.labels(name).set(1)
+
+    async def _probe_postgres(self) -> None:
+        async with self._engine.connect() as connection:
+            await connection.execute(text("select 1"))
+
+    async def _probe_redis(self) -> None:
+        await self._redis.ping()
+
+    async def _probe_kafka(self) -> None:
+        if self._admin is None:
+            self._admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka.bootstrap)
+            await self._admin.start()
+            self._consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka.bootstrap)
+            await self._consumer.start()
+        assert self._consumer is not None
+        groups = {
+            self._topics.app_id(stage.name, broker): consumed_topics(self._settings, stage.name, broker)
+            for stage in stages()
+            for broker in (self._settings.enabled_brokers if stage.per_broker else (None,))
+        }
+        ends = await self._ends(sorted({topic for topics in groups.values() for topic in topics}))
+        for group, topics in groups.items():
+            await self._show_lag(group, topics, ends)
+
+    async def _ends(self, topics: list[str]) -> dict[TopicPartition, int]:
+        assert self._consumer is not None
+        partitions = self._settings.kafka.partitions
+        wanted = [TopicPartition(topic, number) for topic in topics for number in self._numbers(topic, partitions)]
+        letters = [TopicPartition(f"{topic}{DLQ}", 0) for topic in topics]
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets([*wanted, *letters])
+        begins = await self._consumer.beginning_offsets(letters)
+        for tp in letters:
+            metrics.DLQ_MESSAGES.labels(tp.topic).set(ends[tp] - begins[tp])
+        return ends
+
+    def _numbers(self, topic: str, partitions: int) -> range:
+        return range(1 if self._topics.parse(topic).topic.is_broadcast else partitions)
+
+    async def _show_lag(self, group: str, topics: list[str], ends: dict[TopicPartition, int]) -> None:
+        assert self._admin is not None
+        try:
+            committed = await self._admin.list_consumer_group_offsets(group)
+        except KafkaError as error:
+            log.debug("group_unknown", group=group, error=str(error))
+            return
+        for tp, end in ends.items():
+            if tp.topic in topics:
+                position = committed.get(tp)
+                behind = end - position.offset if position is not None else end
+                metrics.LAG.labels(group, tp.topic, str(tp.partition)).set(max(0, behind))
+
+    def _show_market(self) -> None:
+        for segment in SEGMENTS:
+            is_open = self._view.clock > 0 and phase_at(segment, self._view.clock) is Phase.CONTINUOUS
+            metrics.MARKET_OPEN.labels(segment).set(int(is_open))
+
+    async def _close(self) -> None:
+        if self._admin is not None:
+            await self._admin.close()
+        if self._consumer is not None:
+            await self._consumer.stop()
+        await self._redis.aclose()
+        await self._engine.dispose()
+
+
+def attach(worker: Worker) -> None:
+    """Declare the stage on `worker`: it reads without a group and sends nothing."""
+    worker.app.producer_only = True
+    stage = Monitor(worker)
+    worker.background("marks", stage.reader.run)
+    worker.background("probes", stage.run)

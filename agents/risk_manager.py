@@ -1,0 +1,203 @@
+"""Risk manager: every signal is accepted with its orders or denied with a code; fills and failures free exposure."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import structlog
+
+from agents.events import Events
+from agents.reference import Reference
+from faust_app.runtime import metrics
+from faust_app.runtime.app import Worker
+from faust_app.runtime.codec import decode
+from faust_app.runtime.consume import Decision, Record
+from faust_app.runtime.market_view import MarketView
+from faust_app.runtime.topics import Topic
+from faust_app.runtime.trading_state import TradingStateView
+from models.messages import ids
+from models.messages.control import LimitsChanged
+from models.messages.envelope import Envelope
+from models.messages.orders import OrderFailed, OrderFilled
+from models.messages.signals import AcceptedSignal, DeniedSignal, Signal
+from tables import exposure as exposure_table
+from tables.journal import Output
+from trading.accounting.account import new_account
+from trading.market.instruments import Instrument, InstrumentRegistry
+from trading.market.sessions import phase_at, trading_day
+from trading.risk.chain import decide
+from trading.risk.exposure import Exposure, apply_failed, apply_fill, reserve, roll_day
+from trading.risk.limits import Limits
+from trading.risk.market import MarketPicture
+
+log = structlog.get_logger(__name__)
+
+
+class RiskManager:
+    """State of the stage: exposure by account in the table, limits and marks in memory."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._broker = worker.broker
+        self._account = worker.settings.account_key(worker.broker)
+        self._start_cash = worker.settings.brokers[worker.broker].start_cash
+        self._events = Events(worker.topics, worker.stage, worker.broker)
+        self._table = exposure_table.exposure_table(worker.table(exposure_table.NAME, exposure_table.HELP))
+        self._reference = Reference(worker)
+        self._registry = InstrumentRegistry(())
+        self._view = MarketView(worker.settings, self._registry)
+        self._trading_state = TradingStateView(worker.settings, worker=f"{worker.stage}.{worker.broker}")
+        self._limits: dict[str, Limits] | None = None
+
+    async def load(self) -> None:
+        """Instruments and limits, before the first message."""
+        repository = self._reference.repository
+        found = await self._reference.load("instruments", repository.load_instruments)
+        self._registry = self._view.registry = InstrumentRegistry(found)
+        await self._load_limits()
+
+    async def _load_limits(self) -> None:
+        rows = await self._reference.load("limits", lambda: self._reference.repository.load_limits(self._account))
+        self._limits = {scope: Limits.from_mapping(values) for scope, values in rows.items()}
+
+    def on_control(self, envelope: Envelope[Any]) -> None:
+        """An operator changed something: limits are read again before the next signal."""
+        if isinstance(envelope.data, LimitsChanged):
+            self._limits = None
+
+    async def forget(self) -> None:
+        """Partitions moved: read exposures from the table again."""
+        self._table.forget()
+
+    async def on_signal(self, record: Record) -> Decision:
+        """Accept or deny one signal."""
+        envelope = decode(Signal, record.value)
+        signal = envelope.data
+        await self._ready(signal.instrument_token)
+        with self._table.transaction(record.source, record.offset) as change:
+            if change.applied(signal.account):
+                return Decision(change.commit(), duplicate=True)
+            if self._table.remembers("signal", signal.signal_id):
+                return Decision(duplicate=True)
+            exposure = self._exposure(change.get(signal.account), signal.account, signal.origin.event_time)
+            result = self._decide(signal, exposure)
+            if isinstance(result, AcceptedSignal):
+                reserve(exposure, result)
+            change.put(signal.account, exposure, [self._output(result, envelope)])
+            change.remember("signal", signal.signal_id, exposure.day)
+            return Decision(change.commit(), delivered=lambda: self._count(result))
+
+    def _decide(self, signal: Signal, exposure: Exposure) -> AcceptedSignal | DeniedSignal:
+        instrument = self._registry.by_token(signal.instrument_token)
+        limits = self._limits or {}
+        base = limits[""]
+        picture = self._picture(signal, instrument)
+        return decide(signal, exposure, limits.get(signal.strategy, base), picture, instrument)
+
+    def _picture(self, signal: Signal, instrument: Instrument | None) -> MarketPicture:
+        segment = instrument.segment if instrument else "NSE"
+        return MarketPicture(
+            clock=max(self._view.clock, signal.origin.clock) if self._same_run(signal) else signal.origin.clock,
+            phase=phase_at(segment, signal.origin.event_time),
+            mark=self._view.price(signal.instrument),
+            trading_state=self._trading_state.state_for(self._broker, signal.strategy),
+            marks=self._view.prices,
+        )
+
+    def _same_run(self, signal: Signal) -> bool:
+        return self._view.run_id == signal.origin.run_id
+
+    def _output(self, result: AcceptedSignal | DeniedSignal, cause: Envelope[Signal]) -> Output:
+        accepted = isinstance(result, AcceptedSignal)
+        return self._events.by_account(
+            Topic.SIGNALS_VALIDATED if accepted else Topic.SIGNALS_REJECTED,
+            result,
+            message_id=ids.decision_id(result.signal_id),
+            cause=cause,
+            account=result.account,
+            at=cause.data.origin.event_time,
+        )
+
+    def _count(self, result: AcceptedSignal | DeniedSignal) -> None:
+        if isinstance(result, AcceptedSignal):
+            metrics.SIGNALS_ACCEPTED.labels(self._broker).inc()
+        else:
+            metrics.SIGNALS_DENIED.labels(self._broker, result.code).inc()
+
+    async def on_filled(self, record: Record) -> Decision:
+        """A fill turns reserved exposure into a position."""
+        envelope = decode(OrderFilled, record.value)
+        filled = envelope.data
+        await self._ready(filled.order.instrument_token)
+        instrument = self._registry.by_token(filled.order.instrument_token)
+        if instrument is None:
+            raise LookupError(f"No instrument has token {filled.order.instrument_token}")
+        return self._apply(
+            record,
+            filled.order.account,
+            ("fill", filled.fill_id),
+            filled.event_time,
+            lambda exposure: apply_fill(exposure, filled, instrument),
+        )
+
+    async def on_failed(self, record: Record) -> Decision:
+        """A failed order frees what it had reserved."""
+        envelope = decode(OrderFailed, record.value)
+        failed = envelope.data
+        return self._apply(
+            record,
+            failed.order.account,
+            ("failed", failed.order.order_id),
+            failed.event_time,
+            lambda exposure: apply_failed(exposure, failed),
+        )
+
+    def _apply(self, record: Record, account: str, event: tuple[str, str], at: int, change_it: Any) -> Decision:
+        with self._table.transaction(record.source, record.offset) as change:
+            if change.applied(account):
+                return Decision(change.commit(), duplicate=True)
+            if self._table.remembers(*event):
+                return Decision(duplicate=True)
+            exposure = self._exposure(change.get(account), account, at)
+            change_it(exposure)
+            change.put(account, exposure, [])
+            change.remember(*event, exposure.day)
+            return Decision(change.commit())
+
+    def _exposure(self, found: Exposure | None, account: str, at: int) -> Exposure:
+        exposure = found or Exposure(account=new_account(account, self._start_cash))
+        day = trading_day(at)
+        if not exposure.day or day > date.fromisoformat(exposure.day):
+            roll_day(exposure, day, self._view.prices)
+            self._table.forget_days_before(day.isoformat())
+        return exposure
+
+    async def _ready(self, token: int) -> None:
+        if self._limits is None:
+            await self._load_limits()
+        if self._registry.by_token(token) is None and not len(self._registry):
+            await self.load()
+
+    async def follow_trading_state(self) -> None:
+        """Keep the trading state current, and its metric."""
+        self._trading_state.on_change(self._show_state)
+        await self._trading_state.run()
+
+    def _show_state(self) -> None:
+        state = self._trading_state.state_for(self._broker, None)
+        metrics.TRADING_STATE.labels(self._broker).set(state.severity)
+
+
+def attach(worker: Worker) -> None:
+    """Declare the stage on `worker`."""
+    stage = RiskManager(worker)
+    name, broker = worker.topics.name, worker.broker
+    worker.consume(name(Topic.SIGNALS_RAW, broker), stage.on_signal)
+    worker.consume(name(Topic.ORDERS_FILLED, broker), stage.on_filled)
+    worker.consume(name(Topic.ORDERS_FAILED, broker), stage.on_failed)
+    worker.background("reference", stage.load)
+    worker.background("marks", stage._view.reader.run)
+    worker.background("trading state", stage.follow_trading_state)
+    worker.follow_control(stage.on_control)
+    worker.on_recovered(stage.forget)

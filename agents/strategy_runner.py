@@ -1,0 +1,217 @@
+"""Strategy runner: every tick goes to the strategies that watch its instrument, their wishes become signals.
+
+State lives in memory and is checkpointed to the table every few event seconds, as it was *before* the frame at
+hand, when everything up to the frame before had been sent. After a restart the frames between the checkpoint
+and the group's position are read again and applied without emitting (`catch_up`); from there on strategies
+being deterministic, a frame that comes again gives the same signals with the same ids.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from agents.hosts import Host, HostedInstance, Raised
+from agents.reference import Reference
+from faust_app.runtime import metrics
+from faust_app.runtime.app import Worker
+from faust_app.runtime.codec import decode_frame, encode, event_time
+from faust_app.runtime.consume import Decision, Record
+from faust_app.runtime.errors import DecodeError
+from faust_app.runtime.topics import Topic
+from models.messages import CATALOGUE, ids
+from models.messages.control import StrategiesChanged
+from models.messages.envelope import Envelope
+from models.messages.signals import Origin, Signal
+from models.messages.ticks import TickFrame
+from tables import strategy_state
+from tables.journal import Output
+from tables.strategy_state import Checkpoint, CheckpointTable
+from trading.market.instruments import InstrumentRegistry
+
+log = structlog.get_logger(__name__)
+NANOSECONDS = 1_000_000_000
+
+
+class StrategyRunner:
+    """State of the stage: one `Host` per assigned partition."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._table = CheckpointTable(worker.table(strategy_state.NAME, strategy_state.HELP))
+        self._reference = Reference(worker)
+        self._registry = InstrumentRegistry(())
+        self._instances: dict[str, HostedInstance] | None = None
+        self._hosts: dict[int, Host] = {}
+        self._checkpoint_seconds = worker.settings.worker.checkpoint_seconds
+        self._processed = metrics.TICKS_PROCESSED.labels(worker.stage, worker.broker)
+        self._topic = worker.topics.name(Topic.MARKET_TICKS)
+
+    async def load(self) -> None:
+        """Instruments and strategy instances."""
+        repository = self._reference.repository
+        instruments = await self._reference.load("instruments", repository.load_instruments)
+        self._registry = InstrumentRegistry(instruments)
+        rows = await self._reference.load("strategies", repository.load_strategies)
+        enabled = [row for row in rows if row.enabled]
+        self._instances = {row.instance: HostedInstance.build(row, self._registry) for row in enabled}
+        for host in self._hosts.values():
+            host.replace(self._instances)
+
+    def on_control(self, envelope: Envelope[Any]) -> None:
+        """An operator changed strategies: they are read again before the next frame."""
+        if isinstance(envelope.data, StrategiesChanged):
+            self._instances = None
+
+    async def catch_up(self) -> None:
+        """After an assignment: restore checkpoints and apply, silently, what was handled since."""
+        self._hosts.clear()
+        if self._instances is None:
+            await self.load()
+        partitions = {tp.partition for tp in self._worker.app.consumer.assignment() if tp.topic == self._topic}
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._worker.settings.kafka.bootstrap,
+            enable_auto_commit=False,
+            group_id=None,
+            auto_offset_reset="earliest",
+        )
+        await consumer.start()
+        try:
+            for partition in sorted(partitions):
+                await self._catch_up_partition(consumer, partition)
+        finally:
+            await consumer.stop()
+
+    async def _catch_up_partition(self, consumer: AIOKafkaConsumer, partition: int) -> None:
+        host = self._host(partition)
+        restored = [self._table.load(name, partition) for name in host.instances]
+        host.restore([checkpoint for checkpoint in restored if checkpoint is not None])
+        committed = await self._committed(partition)
+        if committed is None:
+            return
+        tp = TopicPartition(self._topic, partition)
+        consumer.assign([tp])
+        begin = (await consumer.beginning_offsets([tp]))[tp]
+        start = max(begin, host.next_offset(default=committed))
+        consumer.seek(tp, start)
+        applied = 0
+        while start + applied < committed:
+            for message in (await consumer.getmany(tp, timeout_ms=1000)).get(tp, []):
+                applied = message.offset + 1 - start
+                if message.offset < committed:
+                    self._apply_silently(host, message)
+        log.info("caught_up", partition=partition, restored=len(restored), frames=applied)
+
+    def _apply_silently(self, host: Host, message: Any) -> None:
+        try:
+            frame = decode_frame(message.value)
+        except DecodeError:
+            return  # it went to the dead letters when it was handled
+        for _ in host.apply(message.offset, frame):
+            pass
+
+    async def _committed(self, partition: int) -> int | None:
+        committed: int | None = await self._worker.app.consumer.group_position(self._topic, partition)
+        return committed
+
+    def _host(self, partition: int) -> Host:
+        if partition not in self._hosts:
+            self._hosts[partition] = Host(partition, self._instances or {})
+        return self._hosts[partition]
+
+    async def on_frame(self, record: Record) -> Decision:
+        """Give a frame to the strategies; their wishes become one signal per broker."""
+        frame = decode_frame(record.value)
+        if self._instances is None:
+            await self.load()
+        host = self._host(record.partition)
+        if host.has_seen(frame):
+            return Decision(duplicate=True)
+        self._checkpoint(host, frame)
+        raised = list(host.apply(record.offset, frame))
+        self._processed.inc(len(frame.ticks))
+        if not raised:
+            return Decision()
+        outputs = list(self._signals(frame, raised))
+        return Decision(outputs, delivered=lambda: self._count(frame, raised))
+
+    def _checkpoint(self, host: Host, frame: TickFrame) -> None:
+        for checkpoint in host.due(frame, self._checkpoint_seconds):
+            self._table.save(checkpoint)
+            metrics.STRATEGY_CHECKPOINTS.inc()
+
+    def _signals(self, frame: TickFrame, raised: Iterable[Raised]) -> Iterable[Output]:
+        for wish in raised:
+            for broker in wish.brokers:
+                signal = self._signal(frame, wish, broker)
+                yield self._output(frame, signal, broker)
+
+    def _signal(self, frame: TickFrame, raised: Raised, broker: str) -> Signal:
+        wish, tick = raised.wish, raised.tick
+        return Signal(
+            signal_id=ids.signal_id(
+                frame.run_id, raised.instance, broker, wish.instrument_token, tick.sequence, wish.leg
+            ),
+            account=self._worker.settings.account_key(broker),
+            strategy=raised.instance,
+            instrument=raised.instrument.key,
+            instrument_token=wish.instrument_token,
+            intent=wish.intent,
+            side=wish.side,
+            quantity=wish.quantity,
+            target_quantity=wish.target_quantity,
+            order_type=wish.order_type,
+            limit_price=wish.limit_price,
+            product=wish.product,
+            validity=wish.validity,
+            validity_minutes=wish.validity_minutes,
+            leg=wish.leg,
+            reason=wish.reason,
+            origin=Origin(
+                run_id=frame.run_id,
+                frame_id=frame.id,
+                instrument_token=tick.instrument_token,
+                tick_sequence=tick.sequence,
+                event_time=tick.exchange_time or frame.event_time,
+                clock=frame.event_time,
+                price=tick.last_price,
+                received_ns=frame.received_ns,
+            ),
+        )
+
+    def _output(self, frame: TickFrame, signal: Signal, broker: str) -> Output:
+        name, version = CATALOGUE[Signal]
+        envelope = Envelope(
+            id=signal.signal_id,
+            type=name,
+            version=version,
+            broker=broker,
+            key=signal.account,
+            source=self._worker.stage,
+            occurred_at=event_time(signal.origin.event_time),
+            correlation_id=frame.id,
+            causation_id=frame.id,
+            trace_id=frame.id,
+            data=signal,
+        )
+        topic = self._worker.topics.name(Topic.SIGNALS_RAW, broker)
+        return Output(topic, signal.account.encode(), encode(envelope))
+
+    def _count(self, frame: TickFrame, raised: Iterable[Raised]) -> None:
+        seconds = (time.time_ns() - frame.received_ns) / NANOSECONDS
+        for wish in raised:
+            for broker in wish.brokers:
+                metrics.SIGNALS.labels(broker, wish.instance).inc()
+                metrics.TICK_TO_SIGNAL_SECONDS.labels(broker).observe(seconds)
+
+
+def attach(worker: Worker) -> None:
+    """Declare the stage on `worker`."""
+    stage = StrategyRunner(worker)
+    worker.consume(worker.topics.name(Topic.MARKET_TICKS), stage.on_frame)
+    worker.follow_control(stage.on_control)
+    worker.on_recovered(stage.catch_up)

@@ -1,0 +1,1 @@
+"""How a worker is built and run: `runtime` (the machinery), `workers` (one module per stage), `commands`."""

@@ -1,0 +1,253 @@
+"""Builds a worker: one Faust app per stage and broker, with this project's delivery, tables, logs and pages."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import faust
+import structlog
+from aiokafka.errors import KafkaError
+from faust.app.base import BootStrategy
+from faust.exceptions import NotReady, ProducerSendError
+
+from faust_app.runtime import metrics
+from faust_app.runtime.broadcast import BroadcastReader
+from faust_app.runtime.consume import ConsumeLoop, Handler
+from faust_app.runtime.errors import ConfigurationError
+from faust_app.runtime.exact import ExactTableManager, ExactTransport, check_versions
+from faust_app.runtime.health import HealthServer
+from faust_app.runtime.lifecycle import WorkerState, die
+from faust_app.runtime.logging import configure_logging
+from faust_app.runtime.publisher import Publisher
+from faust_app.runtime.settings import Settings, settings
+from faust_app.runtime.topics import SHARED, Topic, Topics
+from models.messages.envelope import Envelope
+from tables.journal import Output
+from tables.raw_key_table import RawKeyTable, raw_table
+
+log = structlog.get_logger(__name__)
+
+BROKER_VARIABLE = "ALPHA_PANDA_BROKER"
+PORT_VARIABLE = "ALPHA_PANDA_WEB_PORT"
+INSTANCE_VARIABLE = "ALPHA_PANDA_WORKER_INSTANCE"
+COMMIT_SECONDS = 0.5
+SESSION_SECONDS = 20.0
+
+
+class _NoFaustWeb(BootStrategy):
+    """Pages are served by `HealthServer`: Faust's own web server has no readiness and shows tables to anyone."""
+
+    enable_web = False
+
+
+class WorkerApp(faust.App):
+    """A Faust app on the corrected transport."""
+
+    BootStrategy = _NoFaustWeb
+    worker: Worker
+
+    def _new_transport(self) -> Any:
+        return ExactTransport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> Any:
+        return ExactTransport(self.conf.broker_producer, self)
+
+    async def on_start(self) -> None:
+        """Pages and background work begin before partitions are assigned."""
+        await super().on_start()
+        await self.worker.begin()
+
+    async def on_shutdown(self) -> None:
+        """The last thing a worker does."""
+        await super().on_shutdown()
+        await self.worker.end()
+
+
+class Worker:
+    """What a stage's `attach` builds on. `broker` is `shared` for stages without one."""
+
+    def __init__(self, stage: str, broker: str, config: Settings) -> None:
+        self.stage = stage
+        self.broker = broker
+        self.settings = config
+        self.topics = Topics(config)
+        self.state = WorkerState()
+        self.app = _new_app(stage, broker, self.topics, config)
+        self.app.worker = self
+        self.publisher = Publisher(self.app)
+        self.health = HealthServer(
+            self.state, stage=stage, broker=broker, host=config.worker.web_host, port=_web_port(config)
+        )
+        self._tables: list[RawKeyTable] = []
+        self._background: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self.app.on_rebalance_complete.connect(self._on_recovered)
+        self._recovered: list[Callable[[], Awaitable[None]]] = []
+        self._rebalance_started = time.monotonic()
+        self.app.on_partitions_revoked.connect(self._on_revoked)
+
+    def table(self, name: str, help_text: str) -> RawKeyTable:
+        """Declare a table of this stage."""
+        table = raw_table(self.app, name, help_text, self.settings.kafka.partitions)
+        self._tables.append(table)
+        return table
+
+    def consume(self, topic: str, handler: Handler) -> None:
+        """Run `handler` on every message of `topic`, by the one consume loop."""
+        loop = ConsumeLoop(
+            stage=self.stage,
+            broker=self.broker,
+            topic=topic.removeprefix(self.settings.namespace),
+            handler=handler,
+            publisher=self.publisher,
+            take_writes=self._take_writes,
+            consumer=lambda: self.app.consumer,
+            settings=self.settings.delivery,
+            state=self.state,
+        )
+        channel = self.app.topic(topic, key_type=bytes, value_type=bytes, value_serializer="raw", key_serializer="raw")
+        name = topic.replace(".", "_").replace("-", "_")
+        self.app.agent(channel, name=f"agents.{self.stage}.{name}")(loop.run)
+
+    def background(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` from start to stop; when it fails the worker dies."""
+        self._background.append((name, work))
+
+    def follow_control(self, on_event: Callable[[Envelope[Any]], None]) -> None:
+        """Call `on_event` for every operator's change from now on."""
+        reader = BroadcastReader(self.settings.kafka, self.topics.name(Topic.CONTROL_EVENTS), on_event)
+        self.background("control", reader.run)
+
+    def on_recovered(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Await `callback` after each assignment, when tables are recovered and nothing flows yet."""
+        self._recovered.append(callback)
+
+    async def try_send(self, output: Output) -> bool:
+        """Send a message nobody waits for (a snapshot, marks); False, counted, when Kafka did not take it."""
+        try:
+            await self.publisher.send_all([output])
+        except (KafkaError, ProducerSendError, NotReady) as error:
+            metrics.SEND_ERRORS.labels(self.stage, self.broker).inc()
+            log.warning("send_failed", topic=output.topic, error=str(error))
+            return False
+        return True
+
+    def _take_writes(self) -> list[Any]:
+        return [write for table in self._tables for write in table.take_pending_writes()]
+
+    async def begin(self) -> None:
+        """Serve the pages and start the background work. Called by Faust."""
+        configure_logging(self.settings.log, stage=self.stage, broker=self.broker)
+        metrics.BUILD_INFO.labels(self.stage, self.broker, VERSION).set(1)
+        if not self.app.producer_only:
+            self.health.add_reasons(self._assignment_reasons)
+        await self.health.start()
+        for name, work in self._background:
+            self._tasks.append(asyncio.create_task(self._run(name, work), name=name))
+        self.state.recovered("start")
+        log.info("worker_started", app_id=self.app.conf.id)
+
+    async def end(self) -> None:
+        """Stop the background work and the pages. Called by Faust."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.health.stop()
+
+    async def _run(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            die(f"{self.stage}: {name} failed", error)
+
+    def _assignment_reasons(self) -> dict[str, str]:
+        if self.app.rebalancing or not self.app.tables.actives_ready:
+            return {"assignment": "Partitions are not assigned or tables not recovered yet"}
+        return {}
+
+    async def _on_revoked(self, *_: Any, **__: Any) -> None:
+        self._rebalance_started = time.monotonic()
+
+    async def _on_recovered(self, *_: Any, **__: Any) -> None:
+        metrics.REBALANCES.labels(self.stage, self.broker).inc()
+        metrics.RECOVERY_SECONDS.labels(self.stage, self.broker).set(time.monotonic() - self._rebalance_started)
+        for callback in self._recovered:
+            await callback()
+
+
+VERSION = "0.1.0"
+
+
+def _web_port(config: Settings) -> int:
+    return int(os.environ.get(PORT_VARIABLE, config.stack.web_port_base))
+
+
+def _new_app(stage: str, broker: str, topics: Topics, config: Settings) -> WorkerApp:
+    app_id = topics.app_id(stage, None if broker == SHARED else broker)
+    instance = os.environ.get(INSTANCE_VARIABLE, "0")
+    folder = config.worker.data_directory.absolute() / f"{app_id}-{instance}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return WorkerApp(
+        app_id,
+        broker=f"kafka://{config.kafka.bootstrap}",
+        datadir=str(folder),
+        store="rocksdb://",
+        Table=RawKeyTable,
+        TableManager=ExactTableManager,
+        value_serializer="raw",
+        processing_guarantee="at_least_once",
+        topic_partitions=config.kafka.partitions,
+        topic_replication_factor=config.kafka.replication,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        consumer_group_instance_id=f"{app_id}-{instance}",
+        consumer_auto_offset_reset="earliest",
+        broker_commit_interval=COMMIT_SECONDS,
+        broker_session_timeout=SESSION_SECONDS,
+        broker_heartbeat_interval=3.0,
+        broker_request_timeout=40.0,
+        broker_max_poll_interval=300.0,
+        broker_max_poll_records=500,
+        stream_buffer_maxsize=1024,
+        producer_acks=-1,
+        producer_linger=0.0,
+        producer_request_timeout=20.0,
+        producer_max_request_size=4_000_000,
+        producer_compression_type="lz4",
+        worker_redirect_stdouts=False,
+        Worker=_QuietWorker,
+    )
+
+
+class _QuietWorker(faust.Worker):
+    """Leaves logging to `configure_logging`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.update(override_logging=False, quiet=True)
+        super().__init__(*args, **kwargs)
+
+
+def build_worker(stage: str, *, per_broker: bool) -> Worker:
+    """The worker of this process. Raises ConfigurationError when the broker is missing or not enabled."""
+    check_versions()
+    config = settings()
+    broker = required_broker(config) if per_broker else SHARED
+    configure_logging(config.log, stage=stage, broker=broker)
+    return Worker(stage, broker, config)
+
+
+def required_broker(config: Settings) -> str:
+    """The broker named in the environment."""
+
+    broker = os.environ.get(BROKER_VARIABLE, "")
+    if broker not in config.enabled_brokers:
+        known = ", ".join(config.enabled_brokers)
+        raise ConfigurationError(f"{BROKER_VARIABLE} is {broker!r}; enabled brokers: {known}")
+    return broker

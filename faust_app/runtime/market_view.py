@@ -1,0 +1,74 @@
+"""Last prices and the market's clock, read from `market.marks`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from faust_app.runtime.broadcast import BroadcastReader
+from faust_app.runtime.settings import Settings
+from faust_app.runtime.topics import Topic, Topics
+from models.messages.envelope import Envelope
+from models.messages.market import Mark, Marks
+from models.messages.ticks import to_rupees
+from trading.market.instruments import InstrumentRegistry
+
+TAIL = 2_000
+
+
+class PriceByKey(Mapping[str, Decimal]):
+    """The view's prices by instrument key (`NSE:INFY`), in rupees."""
+
+    def __init__(self, view: MarketView) -> None:
+        self._view = view
+
+    def __getitem__(self, key: str) -> Decimal:
+        price = self._view.price(key)
+        if price is None:
+            raise KeyError(key)
+        return price
+
+    def __iter__(self) -> Iterator[str]:
+        registry = self._view.registry
+        keys = (registry.by_token(token) for token in self._view.marks)
+        return (instrument.key for instrument in keys if instrument is not None)
+
+    def __len__(self) -> int:
+        return len(self._view.marks)
+
+
+class MarketView:
+    """What the market looks like now, for collars, marks and clocks. Never for a decision that ticks must make."""
+
+    def __init__(self, settings: Settings, registry: InstrumentRegistry) -> None:
+        self.registry = registry
+        self.clock = 0
+        self.run_id = ""
+        self.marks: dict[int, Mark] = {}
+        self.prices: Mapping[str, Decimal] = PriceByKey(self)
+        self._listeners: list[Callable[[Marks], None]] = []
+        topic = Topics(settings).name(Topic.MARKET_MARKS)
+        self.reader = BroadcastReader(settings.kafka, topic, self._on_event, tail=TAIL)
+
+    def on_marks(self, listener: Callable[[Marks], None]) -> None:
+        """Call `listener` after each message of marks."""
+        self._listeners.append(listener)
+
+    def price(self, key: str) -> Decimal | None:
+        """Last price of an instrument in rupees, None when it never had one."""
+        instrument = self.registry.by_key(key)
+        mark = None if instrument is None else self.marks.get(instrument.instrument_token)
+        return None if mark is None else to_rupees(mark.last_price_units)
+
+    def _on_event(self, envelope: Envelope[Any]) -> None:
+        if isinstance(envelope.data, Marks):
+            self.apply(envelope.data)
+
+    def apply(self, marks: Marks) -> None:
+        """Take over a message of marks."""
+        self.clock = marks.clock if marks.run_id != self.run_id else max(self.clock, marks.clock)
+        self.run_id = marks.run_id
+        self.marks.update((mark.instrument_token, mark) for mark in marks.marks)
+        for listener in self._listeners:
+            listener(marks)

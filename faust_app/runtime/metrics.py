@@ -1,0 +1,116 @@
+"""Every metric of the project, with type, labels and meaning. `docs/metrics.md` is generated from here.
+
+Names follow Prometheus: base units, `_total` on counters, timestamps instead of ages. Labels are bounded:
+no symbols, no ids. Each process serves its own on `/metrics`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+PREFIX = "alpha_panda_"
+LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.04, 0.06, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """One declared metric, for the generated documentation."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    meaning: str
+
+
+DECLARED: list[MetricSpec] = []
+
+
+def _declare(name: str, kind: str, meaning: str, labels: tuple[str, ...]) -> str:
+    full = PREFIX + name
+    shown = f"{full}_total" if kind == "counter" else full
+    DECLARED.append(MetricSpec(shown, kind, labels, meaning))
+    return full
+
+
+def _counter(name: str, meaning: str, *labels: str) -> Counter:
+    return Counter(_declare(name, "counter", meaning, labels), meaning, labels, registry=OWN)
+
+
+def _gauge(name: str, meaning: str, *labels: str) -> Gauge:
+    return Gauge(_declare(name, "gauge", meaning, labels), meaning, labels, registry=OWN)
+
+
+def _histogram(name: str, meaning: str, *labels: str) -> Histogram:
+    full = _declare(name, "histogram", meaning, labels)
+    return Histogram(full, meaning, labels, buckets=LATENCY_BUCKETS, registry=OWN)
+
+
+OWN: CollectorRegistry = REGISTRY
+
+# Feed
+TICKS_RECEIVED = _counter("ticks_received", "Ticks decoded from the WebSocket")
+TICKS_PUBLISHED = _counter("ticks_published", "Ticks acknowledged by Kafka on market.ticks")
+TICKS_DROPPED = _counter("ticks_dropped", "Ticks dropped by the feed, by reason", "reason")
+FRAMES_PUBLISHED = _counter("frames_published", "Frames acknowledged by Kafka on market.ticks")
+FEED_PACKETS_REFUSED = _counter("feed_packets_refused", "Packets of unknown or truncated length")
+FEED_QUEUE_TICKS = _gauge("feed_queue_ticks", "Ticks waiting between socket and event loop")
+FEED_CONNECTIONS = _counter("feed_connections", "WebSocket connections opened, by why", "cause")
+FEED_CONNECTED = _gauge("feed_connected", "1 while the WebSocket is connected")
+FEED_LAST_FRAME = _gauge("feed_last_frame_timestamp_seconds", "Wall time of the last WebSocket frame, heartbeats included")
+FEED_LAST_TICK = _gauge("feed_last_tick_timestamp_seconds", "Wall time of the last tick")
+FEED_EVENT_TIME = _gauge("feed_event_time_seconds", "Event time of the feed's clock")
+
+# Every stage
+MESSAGES_HANDLED = _counter("messages_handled", "Messages handled to the end", "stage", "broker", "topic")
+MESSAGE_SECONDS = _histogram("message_duration_seconds", "Time from taking a message to its outputs being acknowledged", "stage", "broker", "topic")
+DEAD_LETTERS = _counter("dead_letters", "Messages diverted to a dead-letter topic", "stage", "broker", "topic", "reason")
+DUPLICATES_SUPPRESSED = _counter("duplicates_suppressed", "Redelivered or repeated messages recognised", "stage", "broker", "topic")
+RETRIES = _counter("retries", "Tries repeated after a transient error", "stage", "broker", "dependency")
+SEND_ERRORS = _counter("send_errors", "Messages Kafka did not acknowledge", "stage", "broker")
+REBALANCES = _counter("rebalances", "Completed assignments of partitions", "stage", "broker")
+RECOVERY_SECONDS = _gauge("table_recovery_seconds", "Duration of the last table recovery", "stage", "broker")
+WORKER_READY = _gauge("worker_ready", "1 while the worker is ready", "stage", "broker")
+EVENT_LOOP_DELAY = _gauge("event_loop_delay_seconds", "How late the event loop woke up last", "stage", "broker")
+BUILD_INFO = _gauge("build_info", "Always 1; the version of the code", "stage", "broker", "version")
+
+# Strategies and risk
+TICKS_PROCESSED = _counter("ticks_processed", "Ticks handed to strategies or matching", "stage", "broker")
+SIGNALS = _counter("signals", "Signals raised by strategies", "broker", "strategy")
+STRATEGY_ERRORS = _counter("strategy_errors", "Exceptions raised by a strategy", "strategy")
+STRATEGY_CHECKPOINTS = _counter("strategy_checkpoints", "Strategy states written to the table")
+TICK_TO_SIGNAL_SECONDS = _histogram("tick_to_signal_seconds", "From the tick's arrival at the feed to its signal acknowledged by Kafka", "broker")
+SIGNALS_ACCEPTED = _counter("signals_accepted", "Signals accepted by risk", "broker")
+SIGNALS_DENIED = _counter("signals_denied", "Signals denied by risk, by reason code", "broker", "code")
+TRADING_STATE = _gauge("trading_state", "0 active, 1 reducing, 2 halted", "broker")
+
+# Orders and money
+ORDERS_SUBMITTED = _counter("orders_submitted", "Orders whose intent is durable", "broker")
+ORDERS_FINISHED = _counter("orders_finished", "Orders that reached a terminal state", "broker", "outcome")
+ORDERS_OPEN = _gauge("orders_open", "Orders that are not terminal", "broker")
+ORDER_ALARMS = _counter("order_alarms", "Reports that contradict an order's state", "broker")
+FILLS = _counter("fills", "Fills published", "broker")
+TICK_TO_ORDER_SECONDS = _histogram("tick_to_order_seconds", "From the tick's arrival at the feed to the order's durable intent", "broker")
+TICK_TO_ORDER_MAX = _gauge("tick_to_order_max_seconds", "Highest tick-to-order latency since the start", "broker")
+TICK_TO_FILL_SECONDS = _histogram("tick_to_fill_seconds", "From the tick's arrival at the feed to the fill", "broker")
+SNAPSHOTS = _counter("snapshots", "Portfolio snapshots published", "broker", "cause")
+LAST_SNAPSHOT = _gauge("last_snapshot_timestamp_seconds", "Wall time of the last snapshot", "broker")
+PNL_REALISED = _gauge("pnl_realised_rupees", "Realised profit and loss before charges", "broker", "account")
+PNL_UNREALISED = _gauge("pnl_unrealised_rupees", "Unrealised profit and loss", "broker", "account")
+PNL_CHARGES = _gauge("pnl_charges_rupees", "Charges booked", "broker", "account")
+EQUITY = _gauge("equity_rupees", "Cash and the value of positions", "broker", "account")
+
+# Seen from outside
+LAG = _gauge("consumer_lag_messages", "Log end minus committed offset", "group", "topic", "partition")
+LAST_PROBE = _gauge("last_probe_timestamp_seconds", "Wall time of the monitor's last complete probe")
+DEPENDENCY_UP = _gauge("dependency_up", "1 while the dependency answers the monitor", "dependency")
+MARKET_OPEN = _gauge("market_open", "1 while the segment trades continuously, by the market's clock", "segment")
+DLQ_MESSAGES = _gauge("dlq_messages", "Messages in a dead-letter topic", "topic")
+LEDGER_EVENTS = _counter("ledger_events", "Events written to PostgreSQL", "type")
+
+
+def note_maximum(gauge: Gauge, value: float) -> None:
+    """Raise `gauge` to `value` when that is higher."""
+    if value > gauge._value.get():
+        gauge.set(value)

@@ -1,0 +1,275 @@
+"""The one typed configuration tree.
+
+Layers, later ones win: `config/base.yaml`, `config/<profile>.yaml`, the running local stack's own
+`runtime.yaml` (its ports), then the environment (`ALPHA_PANDA__SECTION__KEY`). The profile itself is
+`ALPHA_PANDA_PROFILE`. An unknown key anywhere refuses to start. Secrets are file references or
+environment variables, never values in the layers.
+"""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from faust_app.runtime.errors import ConfigurationError
+
+PROJECT = Path(__file__).resolve().parents[2]
+RUNTIME_OVERLAY = "runtime.yaml"
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(Section):
+    """Where Kafka is and how topics are laid out."""
+
+    bootstrap: str = Field("127.0.0.1:19092", description="host:port of a broker")
+    partitions: int = Field(4, ge=1, le=64, description="partitions of every consumed topic")
+    replication: int = Field(1, ge=1, le=7, description="replicas of every topic")
+    retention_hours: int = Field(72, ge=1, description="how long event topics keep messages")
+    tick_retention_minutes: int = Field(60, ge=1, description="how long market.ticks keeps frames")
+
+
+class PostgresSettings(Section):
+    """Where PostgreSQL is. The password, where there is one, comes from a file."""
+
+    host: str = Field("127.0.0.1", description="host name, or a directory for a Unix socket")
+    port: Port = Field(15432, description="TCP port")
+    database: str = Field("alpha_panda", description="database name")
+    user: str = Field("alpha_panda", description="role")
+    password_file: Path | None = Field(None, description="file with the password; none for trust")
+
+
+class RedisSettings(Section):
+    """Where Redis is. The password, where there is one, comes from a file."""
+
+    host: str = Field("127.0.0.1", description="host name")
+    port: Port = Field(16379, description="TCP port")
+    database: int = Field(0, ge=0, description="database number")
+    password_file: Path | None = Field(None, description="file with the password; none without one")
+
+
+class FeedSettings(Section):
+    """The market feed: which server, which instruments, how ticks are queued."""
+
+    root: str | None = Field(None, description="REST root; none is Kite's own")
+    ws_root: str | None = Field(None, description="WebSocket root; none is Kite's own")
+    api_key: SecretStr | None = Field(None, description="Kite API key")
+    access_token_file: Path | None = Field(None, description="file with today's access token, re-read after a 403")
+    instruments_file: Path = Field(
+        Path("config/instruments.yaml"), description="the list of instruments to subscribe to"
+    )
+    queue_ticks: int = Field(20_000, ge=1, description="ticks kept between socket and event loop; the oldest go first")
+    coalesce_ms: float = Field(5.0, ge=0, le=1000, description="longest wait for more ticks before a frame is sent")
+    marks_per_second: float = Field(4.0, gt=0, le=50, description="how often market.marks is published")
+    silent_seconds: Positive = Field(5.0, description="no frame for so long: the socket is replaced")
+    run_id: str | None = Field(None, description="fixed run id for a replay; none gives each start its own")
+
+
+class Execution(StrEnum):
+    """How a broker's orders are executed."""
+
+    SIMULATED = "simulated"  # by the paper exchange, on live ticks
+    LIVE = "live"  # by the broker itself
+
+
+class BrokerSettings(Section):
+    """One broker: its account and how orders are executed there."""
+
+    enabled: bool = Field(False, description="run this broker's workers")
+    execution: Execution = Field(Execution.SIMULATED, description="simulated (paper exchange) or live")
+    account: str = Field("main", pattern=r"^[a-z0-9_-]{1,32}$", description="account name")
+    start_cash: Decimal = Field(Decimal("1000000"), gt=0, description="cash of a new account, rupees")
+    fill_latency_ms: int = Field(150, ge=0, le=60_000, description="simulated time from order to exchange")
+
+
+class RiskSettings(Section):
+    """Risk limits given to an account that has none in Postgres yet (`seed` writes them)."""
+
+    max_order_quantity: int = Field(5_000, ge=1, description="units in one order")
+    max_position_quantity: int = Field(10_000, ge=1, description="units of one instrument, per strategy")
+    max_order_notional: Decimal = Field(Decimal("500000"), gt=0, description="rupees in one order")
+    max_gross_exposure: Decimal = Field(Decimal("5000000"), gt=0, description="rupees over all positions and orders")
+    max_open_orders: int = Field(200, ge=1, description="orders working at once")
+    max_daily_trades: int = Field(5_000, ge=1, description="accepted orders a day")
+    max_daily_loss: Decimal = Field(Decimal("50000"), gt=0, description="rupees lost in a day, net of charges")
+    price_collar_percent: Decimal = Field(Decimal("2"), gt=0, description="limit price from the signal's price")
+    stale_feed_seconds: int = Field(10, ge=1, description="tick older than the feed's clock by more is stale")
+    max_signal_age_seconds: int = Field(30, ge=1, description="signal older than the market's clock by more is refused")
+
+
+class DeliverySettings(Section):
+    """The consume loop: retries, the brake, failpoints for tests."""
+
+    retry_first_seconds: Positive = Field(0.1, description="first wait after a transient error")
+    retry_most_seconds: Positive = Field(5.0, description="longest wait between tries")
+    brake_consecutive: int = Field(50, ge=1, description="dead letters in a row on a partition that stop the worker")
+    brake_per_minute: int = Field(500, ge=1, description="dead letters a minute on a partition that stop the worker")
+    failpoint: str | None = Field(None, description="tests only: name of the point where the worker kills itself")
+
+
+class LogSettings(Section):
+    """Logs."""
+
+    level: str = Field("info", pattern="^(debug|info|warning|error)$", description="lowest level written")
+    directory: Path | None = Field(None, description="where worker logs go; none is standard error")
+    file_megabytes: int = Field(20, ge=1, description="size at which a log file is rotated")
+    files_kept: int = Field(5, ge=1, description="rotated files kept")
+
+
+class WorkerSettings(Section):
+    """Where workers keep state and serve their pages."""
+
+    data_directory: Path = Field(Path(".local/tables"), description="RocksDB tables")
+    web_host: str = Field("127.0.0.1", description="interface of /metrics, /livez and /readyz")
+    checkpoint_seconds: int = Field(10, ge=1, description="event seconds between strategy checkpoints")
+    snapshot_seconds: int = Field(1, ge=1, description="event seconds between snapshots while marks move")
+
+
+class StackSettings(Section):
+    """The local stack."""
+
+    state_directory: Path = Field(Path(".local"), description="data, logs and sockets of the local stack")
+    web_port_base: Port = Field(16600, description="first port tried for the workers' pages")
+    sandbox_port: Port = Field(18000, description="port of the sandbox exchange")
+    sandbox_seed: int = Field(7, description="seed of the synthetic market")
+    sandbox_symbols: int = Field(50, ge=1, le=9000, description="instruments of the synthetic market")
+    sandbox_speed: float = Field(1.0, gt=0, le=1000, description="market seconds a second")
+
+
+class Settings(BaseSettings):
+    """The whole configuration."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ALPHA_PANDA__",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        nested_model_default_partial_update=True,
+    )
+
+    profile: str = Field("base", description="which config/<profile>.yaml is layered on base")
+    namespace: str = Field("", pattern=r"^([a-z0-9-]+\.)?$", description="prefix of topics and groups, for a replay")
+    kafka: KafkaSettings = KafkaSettings()  # type: ignore[call-arg]
+    postgres: PostgresSettings = PostgresSettings()  # type: ignore[call-arg]
+    redis: RedisSettings = RedisSettings()  # type: ignore[call-arg]
+    feed: FeedSettings = FeedSettings()  # type: ignore[call-arg]
+    brokers: dict[str, BrokerSettings] = Field(
+        default_factory=lambda: {"paper": BrokerSettings(enabled=True)}, description="brokers by name"
+    )
+    risk: RiskSettings = RiskSettings()  # type: ignore[call-arg]
+    delivery: DeliverySettings = DeliverySettings()  # type: ignore[call-arg]
+    log: LogSettings = LogSettings()  # type: ignore[call-arg]
+    worker: WorkerSettings = WorkerSettings()  # type: ignore[call-arg]
+    stack: StackSettings = StackSettings()  # type: ignore[call-arg]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the YAML layers, which arrive as initial values."""
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.enabled_brokers:
+            raise ValueError("no broker is enabled: set brokers.paper.enabled")
+        for name, broker in self.brokers.items():
+            if not name.isidentifier() or name == "shared":
+                raise ValueError(f"broker name {name!r} cannot be used in topic names")
+            if broker.enabled and broker.execution is Execution.LIVE:
+                raise ValueError(f"brokers.{name}.execution: live trading is not available in this release")
+        return self
+
+    @property
+    def enabled_brokers(self) -> tuple[str, ...]:
+        """Names of the enabled brokers, in a stable order."""
+        return tuple(sorted(name for name, broker in self.brokers.items() if broker.enabled))
+
+    def account_key(self, broker: str) -> str:
+        """Key of the broker's account on topics: `paper:main`."""
+        return f"{broker}:{self.brokers[broker].account}"
+
+
+def read_layer(path: Path) -> dict[str, Any]:
+    """One YAML layer; empty when the file is absent."""
+    if not path.exists():
+        return {}
+    try:
+        loaded = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(loaded, dict):
+        raise ConfigurationError(f"{path} must hold a mapping, not a {type(loaded).__name__}")
+    return loaded
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` on `base`, mapping by mapping."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def load_settings(profile: str | None = None, *, config: Path | None = None) -> Settings:
+    """Read all layers. Raises ConfigurationError with one sentence that names the key."""
+    profile = profile or os.environ.get("ALPHA_PANDA_PROFILE", "base")
+    folder = config or PROJECT / "config"
+    if profile != "base" and not (folder / f"{profile}.yaml").exists():
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml") if path.stem != "instruments"))
+        raise ConfigurationError(f"There is no profile {profile!r}; known profiles: {known}")
+    layers = read_layer(folder / "base.yaml")
+    if profile != "base":
+        layers = merge(layers, read_layer(folder / f"{profile}.yaml"))
+    layers = merge(layers, read_layer(_overlay_path(layers)))
+    try:
+        return Settings(**{**layers, "profile": profile})
+    except ValidationError as error:
+        raise ConfigurationError(_one_sentence(error)) from error
+
+
+def _overlay_path(layers: dict[str, Any]) -> Path:
+    configured = layers.get("stack", {}).get("state_directory", ".local")
+    state = os.environ.get("ALPHA_PANDA__STACK__STATE_DIRECTORY", configured)
+    return Path(state) / RUNTIME_OVERLAY
+
+
+def _one_sentence(error: ValidationError) -> str:
+    problems = []
+    for item in error.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in item["loc"]) or "settings"
+        what = "unknown key" if item["type"] == "extra_forbidden" else item["msg"]
+        problems.append(f"{where}: {what}")
+    return "Configuration refused: " + "; ".join(problems)
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings, read once."""
+    return load_settings()

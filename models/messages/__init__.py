@@ -1,0 +1,29 @@
+"""Messages as they flow on topics: msgspec structs, one module per topic family.
+
+`CATALOGUE` names each JSON body: its `type` on the wire and the newest version this code reads.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from models.messages import control, market, orders, portfolio, signals
+
+CATALOGUE: dict[type[msgspec.Struct], tuple[str, int]] = {
+    signals.Signal: ("signal.raised", 1),
+    signals.AcceptedSignal: ("signal.accepted", 1),
+    signals.DeniedSignal: ("signal.denied", 1),
+    orders.OrderSubmitted: ("order.submitted", 1),
+    orders.OrderUpdate: ("order.update", 1),
+    orders.OrderAcknowledged: ("order.acknowledged", 1),
+    orders.OrderFilled: ("order.filled", 1),
+    orders.OrderFailed: ("order.failed", 1),
+    portfolio.PortfolioSnapshot: ("portfolio.snapshot", 1),
+    market.Marks: ("market.marks", 1),
+    control.TradingStateChanged: ("control.trading_state", 1),
+    control.LimitsChanged: ("control.limits", 1),
+    control.StrategiesChanged: ("control.strategies", 1),
+    control.ReconciliationDifference: ("reconciliation.difference", 1),
+}
+
+__all__ = ["CATALOGUE"]

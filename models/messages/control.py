@@ -1,0 +1,57 @@
+"""`control.events`: what an operator changed, by whom and why. Broadcast, never shared out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from models.messages.validation import Checked, Note, Text
+
+
+class TradingState(StrEnum):
+    """What may be sent."""
+
+    ACTIVE = "active"
+    REDUCING = "reducing"  # only orders that reduce
+    HALTED = "halted"  # no entries; exits and cancels pass
+
+    @property
+    def severity(self) -> int:
+        """Order of strictness: of several scopes the strictest counts."""
+        return list(TradingState).index(self)
+
+
+class TradingStateChanged(Checked, frozen=True, kw_only=True):
+    """`control.trading_state`. `scope` is `all`, `broker:<name>` or `strategy:<instance>`; `revision` only rises."""
+
+    scope: Text
+    state: TradingState
+    revision: int
+    actor: Text
+    reason: Note
+
+
+class LimitsChanged(Checked, frozen=True, kw_only=True):
+    """`control.limits`: the limits of `scope` changed; readers load them again."""
+
+    scope: Text
+    actor: Text
+    reason: Note
+
+
+class StrategiesChanged(Checked, frozen=True, kw_only=True):
+    """`control.strategies`: strategy instances changed; readers load them again."""
+
+    strategies: tuple[str, ...]
+    actor: Text
+    reason: Note
+
+
+class ReconciliationDifference(Checked, frozen=True, kw_only=True):
+    """`reconciliation.difference` on `{b}.reconciliation`: one typed difference from the broker."""
+
+    account: Text
+    kind: Text
+    subject: Text
+    ours: str
+    theirs: str
+    resolved: bool

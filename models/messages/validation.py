@@ -1,0 +1,47 @@
+"""Bounds every decoded message has to keep: no NaN, no huge number, no endless text."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import cache
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+MAX_PRICE_UNITS = 2**53
+MAX_QUANTITY = 2**53
+MAX_MONEY = Decimal(10) ** 15
+MAX_DECIMAL_PLACES = 12
+LATEST_SECOND = 7_258_118_400  # 2200-01-01
+
+Count = Annotated[int, Meta(ge=0, le=MAX_QUANTITY)]
+Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
+SignedQuantity = Annotated[int, Meta(ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
+PriceUnits = Annotated[int, Meta(ge=0, le=MAX_PRICE_UNITS)]
+Seconds = Annotated[int, Meta(ge=0, le=LATEST_SECOND)]
+Text = Annotated[str, Meta(min_length=1, max_length=256)]
+Note = Annotated[str, Meta(max_length=2000)]
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(kind.__struct_fields__)
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all JSON message bodies: refuses decimals that are not finite or absurdly large."""
+
+    def __post_init__(self) -> None:
+        for name in _fields(type(self)):
+            check_decimal(name, getattr(self, name))
+
+
+def check_decimal(name: str, value: Any) -> None:
+    """Raise ValueError when `value` is a Decimal that is NaN, infinite or out of bounds."""
+    if not isinstance(value, Decimal):
+        return
+    if not value.is_finite():
+        raise ValueError(f"{name} is {value}, not a finite number")
+    if abs(value) > MAX_MONEY or value.as_tuple().exponent < -MAX_DECIMAL_PLACES:  # type: ignore[operator]
+        raise ValueError(f"{name} is {value}, outside the accepted range")
