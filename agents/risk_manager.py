@@ -100,7 +100,6 @@ class RiskManager:
         return MarketPicture(
             clock=max(self._view.clock, signal.origin.clock) if self._same_run(signal) else signal.origin.clock,
             phase=phase_at(segment, signal.origin.event_time),
-            mark=self._view.price(signal.instrument),
             trading_state=self._trading_state.state_for(self._broker, signal.strategy),
             marks=self._view.prices,
         )

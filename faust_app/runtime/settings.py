@@ -114,6 +114,7 @@ class RiskSettings(Section):
     max_daily_loss: Decimal = Field(Decimal("50000"), gt=0, description="rupees lost in a day, net of charges")
     price_collar_percent: Decimal = Field(Decimal("2"), gt=0, description="limit price from the signal's price")
     stale_feed_seconds: int = Field(10, ge=1, description="tick older than the feed's clock by more is stale")
+    duplicate_window_seconds: int = Field(1, ge=1, description="same side again within so long is a duplicate")
     max_signal_age_seconds: int = Field(30, ge=1, description="signal older than the market's clock by more is refused")
 
 

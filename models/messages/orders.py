@@ -110,8 +110,8 @@ class OrderSubmitted(Checked, frozen=True, kw_only=True):
 class OrderUpdate(Checked, frozen=True, kw_only=True):
     """`order.update` on `{b}.orders.updates`: what a broker reports, pushed or polled.
 
-    `cumulative_quantity` and `average_price` describe all fills so far; `fill_price` is the price of
-    the last increment when the reporter knows it.
+    `cumulative_quantity` and `average_price` describe all fills so far; `fill_price` and
+    `fill_quantity` are those of the last increment when the reporter knows it.
     """
 
     order_id: Text
@@ -120,6 +120,7 @@ class OrderUpdate(Checked, frozen=True, kw_only=True):
     cumulative_quantity: Count
     average_price: Decimal
     fill_price: Decimal | None = None
+    fill_quantity: Count = 0
     reason: Note = ""
     event_time: Seconds
     tick_sequence: Count = 0

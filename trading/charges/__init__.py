@@ -1,0 +1,1 @@
+"""Dated brokerage and tax rates, and what an order costs by them."""

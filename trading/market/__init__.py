@@ -1,0 +1,1 @@
+"""Instruments, sessions, and ticks made from bars."""

@@ -1,0 +1,109 @@
+"""One minute bar becomes ticks that give exactly that bar back: open, high, low, close and volume.
+
+The sandbox replays recorded bars through this function, and a backtest uses the same one, so both see the same
+market. The path is open, then the extreme nearer to the open, the other extreme, close: at seconds 0, 15, 30 and 45 of
+the minute. Volume is split over the four, the remainder on the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from models.messages.ticks import Level, Mode, Tick
+
+OFFSETS = (0, 15, 30, 45)
+DEPTH = 5
+
+
+class Bar(msgspec.Struct, frozen=True):
+    """One minute: `start` in epoch seconds, prices in 1/10,000 rupee, volume in units."""
+
+    start: int
+    open_units: int
+    high_units: int
+    low_units: int
+    close_units: int
+    volume: int
+
+
+class DayState(msgspec.Struct):
+    """What the packets of an instrument accumulate over a session; one object per instrument and day."""
+
+    instrument_token: int
+    tick_units: int  # the instrument's tick size, 1/10,000 rupee
+    tradable: bool = True
+    sequence: int = 0
+    volume: int = 0
+    turnover_units: int = 0
+    open_units: int = 0
+    high_units: int = 0
+    low_units: int = 0
+    previous_close_units: int = 0
+
+
+def path(bar: Bar) -> tuple[int, int, int, int]:
+    """Prices of the minute in order."""
+    up_first = bar.high_units - bar.open_units <= bar.open_units - bar.low_units
+    first, second = (bar.high_units, bar.low_units) if up_first else (bar.low_units, bar.high_units)
+    return bar.open_units, first, second, bar.close_units
+
+
+def ticks_from_bar(bar: Bar, day: DayState) -> Iterator[Tick]:
+    """The minute's ticks; `day` is advanced with each."""
+    share = bar.volume // len(OFFSETS)
+    for number, price in enumerate(path(bar)):
+        last = number == len(OFFSETS) - 1
+        traded = bar.volume - share * (len(OFFSETS) - 1) if last else share
+        yield trade(day, price, traded, bar.start + OFFSETS[number])
+
+
+def trade(day: DayState, price_units: int, quantity: int, at: int) -> Tick:
+    """The packet after a trade of `quantity` units at a price; 0 units is a quote change only."""
+    day.sequence += 1
+    day.volume += quantity
+    day.turnover_units += quantity * price_units
+    day.open_units = day.open_units or price_units
+    day.high_units = max(day.high_units, price_units)
+    day.low_units = min(day.low_units or price_units, price_units)
+    buy, sell = depth_around(price_units, day.tick_units, day.sequence) if day.tradable else ((), ())
+    return Tick(
+        instrument_token=day.instrument_token,
+        sequence=day.sequence,
+        mode=Mode.FULL,
+        tradable=day.tradable,
+        last_price_units=price_units,
+        last_quantity=quantity,
+        average_price_units=_average(day, price_units),
+        volume=day.volume,
+        total_buy_quantity=sum(level.quantity for level in buy),
+        total_sell_quantity=sum(level.quantity for level in sell),
+        open_units=day.open_units,
+        high_units=day.high_units,
+        low_units=day.low_units,
+        close_units=day.previous_close_units,
+        last_trade_time=at,
+        exchange_time=at,
+        buy=buy,
+        sell=sell,
+    )
+
+
+def _average(day: DayState, price_units: int) -> int:
+    if not day.volume:
+        return price_units
+    return day.turnover_units // day.volume // 100 * 100  # packets carry paise
+
+
+def depth_around(price_units: int, tick_units: int, seed: int) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
+    """Five levels either side of a price, one tick apart; quantities vary with `seed`, deterministically."""
+    step = max(tick_units, 1)
+    buy, sell = [], []
+    for number in range(1, DEPTH + 1):
+        varied = (seed * 7919 + number * 104_729) % 17 + 3
+        below = price_units - (number - 1) * step
+        if below > 0:
+            buy.append(Level(below, varied * 25 * number, varied))
+        sell.append(Level(price_units + number * step, (20 - varied) * 25 * number + 25, 20 - varied + 1))
+    return tuple(buy), tuple(sell)

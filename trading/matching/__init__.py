@@ -1,0 +1,1 @@
+"""Paper fills against the five-level book."""

@@ -1,0 +1,29 @@
+"""Prices on the tick, quantities on the lot, slices below the freeze quantity. All in Decimal and int."""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+from models.messages.orders import Side
+
+MOST_SLICES = 10
+
+
+def round_price(price: Decimal, tick_size: Decimal, side: Side) -> Decimal:
+    """The nearest price on the tick that is not worse for us: a buy goes down, a sell goes up."""
+    rounding = ROUND_FLOOR if side is Side.BUY else ROUND_CEILING
+    return (price / tick_size).to_integral_value(rounding) * tick_size
+
+
+def round_quantity(quantity: int, lot_size: int) -> int:
+    """The quantity rounded down to whole lots."""
+    return quantity // lot_size * lot_size
+
+
+def slice_quantity(quantity: int, lot_size: int, freeze_quantity: int | None) -> list[int]:
+    """The quantity cut into whole-lot slices, none above the freeze quantity."""
+    largest = quantity if freeze_quantity is None else round_quantity(freeze_quantity, lot_size)
+    if largest <= 0:
+        return []
+    full, rest = divmod(quantity, largest)
+    return [largest] * full + ([rest] if rest else [])

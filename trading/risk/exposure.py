@@ -1,0 +1,111 @@
+"""What an account has at stake: positions, orders that may still fill, and the day's counts.
+
+Reserved with each accepted order, released exactly once, by fills and by the order's end, in whatever order those
+arrive and however often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+
+import msgspec
+
+from models.messages.orders import OrderFailed, OrderFilled, Side
+from models.messages.signals import AcceptedSignal
+from trading.accounting.account import Account, equity, position_quantity, prune_orders
+from trading.accounting.account import apply_fill as book_fill
+from trading.market.instruments import Instrument
+
+
+class OpenOrder(msgspec.Struct, kw_only=True):
+    """An order that may still fill. `reserve_price` values it for exposure, rupees."""
+
+    strategy: str
+    instrument: str
+    side: Side
+    remaining: int
+    reserve_price: Decimal
+    reduces: bool = False
+
+
+class Exposure(msgspec.Struct, kw_only=True):
+    """State of one account. `day` is an ISO date; `last_accepted` is by `strategy|instrument|side`, event seconds."""
+
+    account: Account
+    open_orders: dict[str, OpenOrder] = {}
+    day: str = ""
+    trades_today: int = 0
+    day_start_equity: Decimal = Decimal(0)
+    last_accepted: dict[str, int] = {}
+
+    def projected(self, strategy: str, instrument: str) -> int:
+        """The strategy's position once everything working has filled: what sizing starts from."""
+        working = sum(
+            order.side.sign * order.remaining
+            for order in self.open_orders.values()
+            if order.strategy == strategy and order.instrument == instrument
+        )
+        return position_quantity(self.account, strategy, instrument) + working
+
+    def gross(self, marks: Mapping[str, Decimal]) -> Decimal:
+        """Absolute value of all positions and open orders, rupees."""
+        held = sum(
+            (abs(one.quantity) * marks.get(one.instrument, one.average_price)
+             for one in self.account.positions.values() if one.quantity),
+            Decimal(0),
+        )  # fmt: skip
+        entries = (order for order in self.open_orders.values() if not order.reduces)
+        return held + sum((order.remaining * order.reserve_price for order in entries), Decimal(0))
+
+    def day_loss(self, marks: Mapping[str, Decimal]) -> Decimal:
+        """Rupees lost since the day began, charges included; negative for a gain."""
+        return self.day_start_equity - equity(self.account, marks)
+
+
+def accepted_key(strategy: str, instrument: str, side: Side) -> str:
+    """Key of `last_accepted`."""
+    return f"{strategy}|{instrument}|{side.value}"
+
+
+def reserve(exposure: Exposure, accepted: AcceptedSignal) -> None:
+    """Count an accepted signal's orders as open."""
+    for order in accepted.orders:
+        exposure.open_orders[order.order_id] = OpenOrder(
+            strategy=order.strategy,
+            instrument=order.instrument,
+            side=order.side,
+            remaining=order.quantity,
+            reserve_price=order.limit_price or accepted.origin.price,
+            reduces=order.reduces,
+        )
+        exposure.last_accepted[accepted_key(order.strategy, order.instrument, order.side)] = order.event_time
+    exposure.trades_today += len(accepted.orders)
+
+
+def apply_fill(exposure: Exposure, filled: OrderFilled, instrument: Instrument) -> None:
+    """Turn reserved exposure into a position. A repeat changes nothing."""
+    if not book_fill(exposure.account, filled, instrument):
+        return
+    order = exposure.open_orders.get(filled.order.order_id)
+    if order is None:
+        return
+    order.remaining = filled.order.quantity - filled.cumulative_quantity
+    if order.remaining <= 0:
+        del exposure.open_orders[filled.order.order_id]
+
+
+def apply_failed(exposure: Exposure, failed: OrderFailed) -> None:
+    """Release what an order that will not fill further had reserved. A repeat changes nothing."""
+    exposure.open_orders.pop(failed.order.order_id, None)
+    exposure.account.orders.pop(failed.order.order_id, None)
+
+
+def roll_day(exposure: Exposure, day: date, marks: Mapping[str, Decimal]) -> None:
+    """Begin a trading day: counts start again, and loss is measured from the equity now."""
+    exposure.day = day.isoformat()
+    exposure.trades_today = 0
+    exposure.last_accepted = {}
+    prune_orders(exposure.account, day)
+    exposure.day_start_equity = equity(exposure.account, marks)

@@ -1,0 +1,75 @@
+"""From what a signal wants to how much is to be bought or sold.
+
+The starting point is the strategy's own position at that broker once everything working has filled. So a decision does
+not depend on how fast fills come back, a repeated close finds nothing to do, and a denied entry never turns its
+exit into a short: closing what was never opened is nothing to do.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from models.messages.orders import Side
+from models.messages.signals import Intent, Signal
+from trading.market.instruments import Instrument
+from trading.orders.rounding import MOST_SLICES, round_price, round_quantity, slice_quantity
+from trading.risk.codes import ReasonCode
+from trading.risk.exposure import Exposure
+from trading.risk.limits import Limits
+from trading.risk.market import MarketPicture
+from trading.risk.request import Denied, Request, denied
+
+
+def size(
+    signal: Signal, exposure: Exposure, limits: Limits, market: MarketPicture, instrument: Instrument | None
+) -> Request | Denied:
+    """The sized request, or why there is none."""
+    if instrument is None:
+        return denied(ReasonCode.INSTRUMENT_UNKNOWN, f"{signal.instrument} is not in the instrument dump")
+    if not instrument.is_tradable:
+        return denied(ReasonCode.INSTRUMENT_NOT_TRADABLE, f"{signal.instrument} cannot be traded")
+    projected = exposure.projected(signal.strategy, signal.instrument)
+    change = _change(signal, projected)
+    if change == 0:
+        message = f"{signal.strategy} already has {projected} of {signal.instrument}"
+        return denied(ReasonCode.NOTHING_TO_DO, message, projected=projected, intent=signal.intent.value)
+    quantity = round_quantity(abs(change), instrument.lot_size)
+    if quantity == 0:
+        message = f"Quantity {abs(change)} is below the lot size of {instrument.lot_size}"
+        return denied(ReasonCode.LOT_MULTIPLE, message, quantity=abs(change), lot_size=instrument.lot_size)
+    slices = slice_quantity(quantity, instrument.lot_size, instrument.freeze_quantity)
+    if not 0 < len(slices) <= MOST_SLICES:
+        message = f"Quantity {quantity} needs {len(slices)} slices of at most {instrument.freeze_quantity}"
+        return denied(ReasonCode.TOO_MANY_SLICES, message, slices=len(slices), most=MOST_SLICES)
+    side = Side.BUY if change > 0 else Side.SELL
+    return Request(
+        signal=signal,
+        instrument=instrument,
+        side=side,
+        quantity=quantity,
+        slices=tuple(slices),
+        limit_price=_limit_price(signal.limit_price, instrument, side),
+        projected=projected,
+        reduces=_reduces(projected, side, quantity),
+        exposure=exposure,
+        limits=limits,
+        market=market,
+    )
+
+
+def _change(signal: Signal, projected: int) -> int:
+    match signal.intent:
+        case Intent.OPEN:
+            return (signal.side or Side.BUY).sign * (signal.quantity or 0)
+        case Intent.CLOSE:
+            return -projected
+        case Intent.TARGET:
+            return (signal.target_quantity or 0) - projected
+
+
+def _limit_price(price: Decimal | None, instrument: Instrument, side: Side) -> Decimal | None:
+    return None if price is None else round_price(price, instrument.tick_size, side)
+
+
+def _reduces(projected: int, side: Side, quantity: int) -> bool:
+    return projected * side.sign < 0 and quantity <= abs(projected)

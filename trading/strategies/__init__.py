@@ -1,0 +1,1 @@
+"""Strategies: pure classes with typed parameters; they wish, risk decides."""
