@@ -13,21 +13,7 @@ from faust_app.runtime.codec import decode_any
 from faust_app.runtime.consume import Decision, Record
 from faust_app.runtime.database import create_engine, transient
 from faust_app.runtime.errors import TransientError
-from faust_app.runtime.topics import Topic
-
-BY_BROKER = (
-    Topic.SIGNALS_RAW,
-    Topic.SIGNALS_VALIDATED,
-    Topic.SIGNALS_REJECTED,
-    Topic.ORDERS_SUBMITTED,
-    Topic.ORDERS_ACK,
-    Topic.ORDERS_FILLED,
-    Topic.ORDERS_FAILED,
-    Topic.ORDERS_UPDATES,
-    Topic.RECONCILIATION,
-    Topic.PNL_SNAPSHOTS,
-)
-
+from faust_app.runtime.topology import consumed_topics, workers
 
 class Ledger:
     """Writes one event a transaction; topics are written side by side."""
@@ -60,7 +46,6 @@ class Ledger:
 def attach(worker: Worker) -> None:
     """Declare the stage on `worker`."""
     stage = Ledger(worker)
-    for broker in worker.settings.enabled_brokers:
-        for topic in BY_BROKER:
-            worker.consume(worker.topics.name(topic, broker), stage.on_event)
-    worker.consume(worker.topics.name(Topic.CONTROL_EVENTS), stage.on_event)
+    ledger = next(one for one, _ in workers(worker.settings) if one.name == worker.stage)
+    for topic in consumed_topics(worker.settings, ledger, None):
+        worker.consume(topic, stage.on_event)

@@ -17,7 +17,7 @@ from faust_app.runtime.app import Worker
 from faust_app.runtime.database import create_engine
 from faust_app.runtime.market_view import MarketView
 from faust_app.runtime.topics import DLQ
-from faust_app.runtime.topology import consumed_topics, stages
+from faust_app.runtime.topology import consumed_topics, workers
 from faust_app.runtime.trading_state import redis_client
 from trading.market.instruments import InstrumentRegistry
 from trading.market.sessions import Phase, phase_at
@@ -78,9 +78,9 @@ class Monitor:
             await self._consumer.start()
         assert self._consumer is not None
         groups = {
-            self._topics.app_id(stage.name, broker): consumed_topics(self._settings, stage.name, broker)
-            for stage in stages()
-            for broker in (self._settings.enabled_brokers if stage.per_broker else (None,))
+            self._topics.app_id(stage.name, broker): consumed_topics(self._settings, stage, broker)
+            for stage, broker in workers(self._settings)
+            if stage.consumes
         }
         ends = await self._ends(sorted({topic for topics in groups.values() for topic in topics}))
         for group, topics in groups.items():

@@ -1,0 +1,59 @@
+# Everything a user or CI needs: `make run`, `make test`. `make help` lists the rest.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS ?=
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help run test check unit integration prove bench docs format lock clean
+
+help: ## Show this help
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Alpha Panda needs Python 3.11 or newer; set PYTHON=")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+run: $(READY) ## Set up and run the whole pipeline (ARGS="--for 60s --json out.json")
+	$(BIN)/alpha-panda up $(ARGS)
+
+test: check unit integration ## Set up, then run every check and test
+
+check: $(READY) ## Lint, types, import layers, generated documents
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tools.generate_docs --check
+
+unit: $(READY) ## Tests without Kafka, PostgreSQL or Redis, with coverage
+	$(BIN)/python -m coverage run -m pytest -q tests/unit tests/property tests/contract
+	$(BIN)/python -m coverage report
+
+integration: $(READY) ## Tests on the real stack
+	$(BIN)/python -m pytest -q tests/integration tests/e2e
+
+prove: $(READY) ## Long proofs: many rebalances and kills
+	$(BIN)/python -m pytest -q -m prove tests/chaos
+
+bench: $(READY) ## Drive the running stack and report latency, lag, CPU and memory
+	$(BIN)/python -m benchmarks.pipeline $(ARGS)
+
+docs: $(READY) ## Generate the tables in docs/
+	$(BIN)/python -m tools.generate_docs
+
+format: $(READY) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(READY) ## Resolve requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+clean: ## Remove the environment and caches (state stays: alpha-panda reset)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

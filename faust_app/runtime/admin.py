@@ -1,0 +1,105 @@
+"""Creates topics, and says where an existing one is not what it should be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from faust_app.runtime.errors import TransientError
+from faust_app.runtime.settings import Settings
+from faust_app.runtime.topics import TopicSpec
+
+CHECKED = ("cleanup.policy", "retention.ms", "max.message.bytes")
+
+
+@dataclass(frozen=True)
+class Bootstrapped:
+    """What `bootstrap` found and did. `mismatches` are sentences."""
+
+    created: list[str]
+    existing: list[str]
+    mismatches: list[str]
+
+
+async def bootstrap(settings: Settings, specs: Sequence[TopicSpec], *, create: bool = True) -> Bootstrapped:
+    """Create missing topics; report existing ones that differ. Raises TransientError when Kafka is away."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.bootstrap)
+    try:
+        await admin.start()
+        return await _bootstrap(admin, settings, specs, create)
+    except KafkaError as error:
+        raise TransientError(f"Kafka at {settings.kafka.bootstrap} does not answer: {error}") from error
+    finally:
+        await admin.close()
+
+
+async def _bootstrap(
+    admin: AIOKafkaAdminClient, settings: Settings, specs: Sequence[TopicSpec], create: bool
+) -> Bootstrapped:
+    present = set(await admin.list_topics())
+    missing = [spec for spec in specs if spec.name not in present]
+    existing = [spec for spec in specs if spec.name in present]
+    mismatches = await _mismatches(admin, existing)
+    if create and missing:
+        await _create(admin, settings, missing)
+    elif missing:
+        mismatches += [f"{spec.name} does not exist" for spec in missing]
+    return Bootstrapped([spec.name for spec in missing] if create else [], [s.name for s in existing], mismatches)
+
+
+async def _create(admin: AIOKafkaAdminClient, settings: Settings, specs: Sequence[TopicSpec]) -> None:
+    replication = settings.kafka.replication
+    new = [NewTopic(spec.name, spec.partitions, replication, topic_configs=configs(spec)) for spec in specs]
+    try:
+        await admin.create_topics(new)
+    except TopicAlreadyExistsError:
+        pass
+    names = {spec.name for spec in specs}
+    async with asyncio.timeout(30):
+        while not names <= set(await admin.list_topics()):
+            await asyncio.sleep(0.1)
+
+
+def configs(spec: TopicSpec) -> dict[str, str]:
+    """Topic configuration as Kafka names it."""
+    found = {
+        "cleanup.policy": spec.cleanup,
+        "retention.ms": str(spec.retention_ms),
+        "max.message.bytes": str(spec.max_message_bytes),
+    }
+    if spec.cleanup == "compact":
+        found |= {"min.cleanable.dirty.ratio": "0.1", "segment.ms": "600000"}
+    return found
+
+
+async def _mismatches(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list[str]:
+    if not specs:
+        return []
+    described = {row["topic"]: row for row in await admin.describe_topics([spec.name for spec in specs])}
+    found = [
+        f"{spec.name} has {len(described[spec.name]['partitions'])} partitions, expected {spec.partitions}"
+        for spec in specs
+        if len(described[spec.name]["partitions"]) != spec.partitions
+    ]
+    actual = await _topic_configs(admin, [spec.name for spec in specs])
+    for spec in specs:
+        wanted = configs(spec)
+        for name in CHECKED:
+            value = actual[spec.name].get(name)
+            if value != wanted[name]:
+                found.append(f"{spec.name} has {name}={value}, expected {wanted[name]}")
+    return found
+
+
+async def _topic_configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    found: dict[str, dict[str, str]] = {}
+    for response in await admin.describe_configs(resources):
+        for _error, _message, _kind, name, entries in response.resources:
+            found[name] = {entry[0]: entry[1] for entry in entries}
+    return found

@@ -1,0 +1,34 @@
+"""Redis keys: built and parsed here and nowhere else. All begin with the namespace and `alpha-panda`."""
+
+from __future__ import annotations
+
+from faust_app.runtime.settings import Settings
+
+ALL = "all"
+
+
+class RedisKeys:
+    """Keys of one configuration."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._prefix = f"{settings.namespace}alpha-panda"
+
+    @property
+    def trading_states(self) -> str:
+        """Hash of scope -> `state|revision|actor|reason`."""
+        return f"{self._prefix}:trading-state"
+
+    @property
+    def trading_revision(self) -> str:
+        """Counter of changes to the trading states."""
+        return f"{self._prefix}:trading-state:revision"
+
+    @property
+    def trading_channel(self) -> str:
+        """Channel on which a change is announced."""
+        return f"{self._prefix}:trading-state:changed"
+
+    @property
+    def workers(self) -> str:
+        """Hash of worker -> `applied revision|wall time`, written by each view."""
+        return f"{self._prefix}:trading-state:workers"

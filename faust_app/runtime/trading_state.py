@@ -1,0 +1,159 @@
+"""The kill switch: trading states in Redis, pushed to every worker and polled.
+
+A state belongs to a scope: `all`, `broker:<name>` or `strategy:<instance>`; the strictest one counts. Workers follow
+with a `TradingStateView`, which also notes the revision it has applied, so that `halt` can wait for every one.
+While Redis is away a simulated account keeps the last known state; a live one is HALTED for entries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from faust_app.runtime.redis_keys import ALL, RedisKeys
+from faust_app.runtime.settings import Execution, Settings
+from models.messages.control import TradingState
+
+log = structlog.get_logger(__name__)
+POLL_SECONDS = 0.5
+STALE_SECONDS = 3.0
+GONE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class ScopeState:
+    """State of one scope, who set it and why."""
+
+    state: TradingState
+    revision: int
+    actor: str
+    reason: str
+
+
+def redis_client(settings: Settings) -> Redis:
+    """A client with short time-outs. Connects on first use."""
+    password_file = settings.redis.password_file
+    return Redis(
+        host=settings.redis.host,
+        port=settings.redis.port,
+        db=settings.redis.database,
+        password=password_file.read_text().strip() if password_file else None,
+        socket_timeout=2,
+        socket_connect_timeout=2,
+        decode_responses=True,
+    )
+
+
+class TradingStateStore:
+    """Reads and writes the states. Methods raise RedisError while Redis is away."""
+
+    def __init__(self, settings: Settings, client: Redis) -> None:
+        self._keys = RedisKeys(settings)
+        self._redis = client
+
+    async def read(self) -> dict[str, ScopeState]:
+        """All scopes with a state."""
+        rows: dict[str, str] = await self._redis.hgetall(self._keys.trading_states)
+        return {scope: _parse(row) for scope, row in rows.items()}
+
+    async def revision(self) -> int:
+        """The newest revision."""
+        return int(await self._redis.get(self._keys.trading_revision) or 0)
+
+    async def write(self, scope: str, state: TradingState, actor: str, reason: str) -> int:
+        """Set a scope's state and announce it; returns the new revision."""
+        revision = int(await self._redis.incr(self._keys.trading_revision))
+        row = "|".join((state.value, str(revision), actor.replace("|", "/"), reason))
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(self._keys.trading_states, scope, row)
+            pipe.publish(self._keys.trading_channel, str(revision))
+            await pipe.execute()
+        return revision
+
+    async def acknowledge(self, worker: str, revision: int) -> None:
+        """Note that a worker has applied everything up to a revision."""
+        await self._redis.hset(self._keys.workers, worker, f"{revision}|{time.time():.3f}")
+
+    async def acknowledged(self) -> dict[str, int]:
+        """Applied revision of every worker that was alive in the last seconds."""
+        rows: dict[str, str] = await self._redis.hgetall(self._keys.workers)
+        split = {worker: row.split("|") for worker, row in rows.items()}
+        return {worker: int(row[0]) for worker, row in split.items() if time.time() - float(row[1]) < GONE_SECONDS}
+
+    async def wait_applied(self, revision: int, timeout_seconds: float) -> tuple[list[str], list[str]]:
+        """Workers that have applied a revision, and those that have not in time."""
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            applied = await self.acknowledged()
+            late = sorted(worker for worker, done in applied.items() if done < revision)
+            if not late or time.monotonic() > deadline:
+                return sorted(set(applied) - set(late)), late
+            await asyncio.sleep(0.02)
+
+
+def _parse(row: str) -> ScopeState:
+    state, revision, actor, reason = row.split("|", 3)
+    return ScopeState(TradingState(state), int(revision), actor, reason)
+
+
+class TradingStateView:
+    """A worker's current copy of the states."""
+
+    def __init__(self, settings: Settings, worker: str) -> None:
+        self._settings = settings
+        self._worker = worker
+        self._redis = redis_client(settings)
+        self._store = TradingStateStore(settings, self._redis)
+        self._channel = RedisKeys(settings).trading_channel
+        self._states: dict[str, ScopeState] = {}
+        self._read_at: float | None = None
+        self._changed: Callable[[], None] = lambda: None
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call `callback` after every read."""
+        self._changed = callback
+
+    def state_for(self, broker: str, strategy: str | None) -> TradingState:
+        """The strictest state that concerns a broker's strategy."""
+        if self._settings.brokers[broker].execution is Execution.LIVE and not self.is_current:
+            return TradingState.HALTED
+        scopes = [ALL, f"broker:{broker}"] + ([f"strategy:{strategy}"] if strategy else [])
+        known = [self._states[scope].state for scope in scopes if scope in self._states]
+        return max(known, key=lambda state: state.severity, default=TradingState.ACTIVE)
+
+    @property
+    def is_current(self) -> bool:
+        """True while Redis was read within the last seconds."""
+        return self._read_at is not None and time.monotonic() - self._read_at < STALE_SECONDS
+
+    async def run(self) -> None:
+        """Follow until cancelled; tries again while Redis is away."""
+        try:
+            while True:
+                try:
+                    await self._follow()
+                except (RedisError, OSError, TimeoutError) as error:
+                    log.warning("trading_state_unreadable", error=str(error))
+                    await asyncio.sleep(POLL_SECONDS)
+        finally:
+            await self._redis.aclose()
+
+    async def _follow(self) -> None:
+        async with self._redis.pubsub() as channel:
+            await channel.subscribe(self._channel)
+            while True:
+                await self._read()
+                await channel.get_message(ignore_subscribe_messages=True, timeout=POLL_SECONDS)
+
+    async def _read(self) -> None:
+        revision = await self._store.revision()
+        self._states = await self._store.read()
+        self._read_at = time.monotonic()
+        self._changed()
+        await self._store.acknowledge(self._worker, revision)
