@@ -15,6 +15,7 @@ from faust_app.runtime.database import create_engine, transient
 from faust_app.runtime.errors import TransientError
 from faust_app.runtime.topology import consumed_topics, workers
 
+
 class Ledger:
     """Writes one event a transaction; topics are written side by side."""
 

@@ -30,7 +30,7 @@ from models.messages.signals import Origin, Signal
 from models.messages.ticks import TickFrame
 from tables import strategy_state
 from tables.journal import Output
-from tables.strategy_state import Checkpoint, CheckpointTable
+from tables.strategy_state import CheckpointTable
 from trading.market.instruments import InstrumentRegistry
 
 log = structlog.get_logger(__name__)

@@ -90,9 +90,7 @@ class StateTable(Generic[State]):
 
     def forget_days_before(self, day: str) -> int:
         """Drop remembered ids of earlier days (ISO dates); returns how many."""
-        old = [
-            key for key, value in list(self.raw.items()) if key.startswith(APPLIED_PREFIX) and value.decode() < day
-        ]
+        old = [key for key, value in list(self.raw.items()) if key.startswith(APPLIED_PREFIX) and value.decode() < day]
         for key in old:
             self.raw.pop(key, None)
         return len(old)

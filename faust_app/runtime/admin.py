@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,10 +56,8 @@ async def _bootstrap(
 async def _create(admin: AIOKafkaAdminClient, settings: Settings, specs: Sequence[TopicSpec]) -> None:
     replication = settings.kafka.replication
     new = [NewTopic(spec.name, spec.partitions, replication, topic_configs=configs(spec)) for spec in specs]
-    try:
+    with contextlib.suppress(TopicAlreadyExistsError):
         await admin.create_topics(new)
-    except TopicAlreadyExistsError:
-        pass
     names = {spec.name for spec in specs}
     async with asyncio.timeout(30):
         while not names <= set(await admin.list_topics()):

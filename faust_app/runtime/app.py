@@ -61,6 +61,11 @@ class WorkerApp(faust.App):
         await super().on_start()
         await self.worker.begin()
 
+    async def on_stop(self) -> None:
+        """What has to be sent is sent while the producer still runs."""
+        await self.worker.stopping()
+        await super().on_stop()
+
     async def on_shutdown(self) -> None:
         """The last thing a worker does."""
         await super().on_shutdown()
@@ -86,6 +91,7 @@ class Worker:
         self._background: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self.app.on_rebalance_complete.connect(self._on_recovered)
+        self._stopping: list[Callable[[], Awaitable[None]]] = []
         self._recovered: list[Callable[[], Awaitable[None]]] = []
         self._rebalance_started = time.monotonic()
         self.app.on_partitions_revoked.connect(self._on_revoked)
@@ -125,6 +131,15 @@ class Worker:
     def on_recovered(self, callback: Callable[[], Awaitable[None]]) -> None:
         """Await `callback` after each assignment, when tables are recovered and nothing flows yet."""
         self._recovered.append(callback)
+
+    def on_stopping(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Await `callback` when the worker is asked to stop, before the producer is."""
+        self._stopping.append(callback)
+
+    async def stopping(self) -> None:
+        """Called by Faust, first of all, when the worker stops."""
+        for callback in self._stopping:
+            await callback()
 
     async def try_send(self, output: Output) -> bool:
         """Send a message nobody waits for (a snapshot, marks); False, counted, when Kafka did not take it."""
@@ -245,7 +260,6 @@ def build_worker(stage: str, *, per_broker: bool) -> Worker:
 
 def required_broker(config: Settings) -> str:
     """The broker named in the environment."""
-
     broker = os.environ.get(BROKER_VARIABLE, "")
     if broker not in config.enabled_brokers:
         known = ", ".join(config.enabled_brokers)

@@ -29,7 +29,6 @@ class Head(msgspec.Struct, frozen=True):
     version: int
 
 
-
 _decode_head = msgspec.json.Decoder(Head).decode
 
 

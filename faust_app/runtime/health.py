@@ -70,7 +70,9 @@ class HealthServer:
     async def _livez(self, _request: web.Request) -> web.Response:
         age = time.monotonic() - self._state.last_turn
         if age > STUCK_SECONDS:
-            return web.json_response({"alive": False, "reason": f"The event loop last turned {age:.0f} s ago"}, status=503)
+            return web.json_response(
+                {"alive": False, "reason": f"The event loop last turned {age:.0f} s ago"}, status=503
+            )
         return web.json_response({"alive": True})
 
     async def _readyz(self, _request: web.Request) -> web.Response:

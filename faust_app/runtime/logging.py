@@ -12,7 +12,9 @@ import structlog
 
 from faust_app.runtime.settings import LogSettings
 
-SECRET = re.compile(r"(access_token|api_secret|request_token|password|checksum)(\"?\s*[=:]\s*\"?)[^\s&\",]+", re.IGNORECASE)
+SECRET = re.compile(
+    r"(access_token|api_secret|request_token|password|checksum)(\"?\s*[=:]\s*\"?)[^\s&\",]+", re.IGNORECASE
+)
 NOISY = ("faust", "mode", "aiokafka", "kafka", "asyncio", "twisted", "autobahn", "kiteconnect")
 
 

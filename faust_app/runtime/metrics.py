@@ -54,19 +54,32 @@ TICKS_RECEIVED = _counter("ticks_received", "Ticks decoded from the WebSocket")
 TICKS_PUBLISHED = _counter("ticks_published", "Ticks acknowledged by Kafka on market.ticks")
 TICKS_DROPPED = _counter("ticks_dropped", "Ticks dropped by the feed, by reason", "reason")
 FRAMES_PUBLISHED = _counter("frames_published", "Frames acknowledged by Kafka on market.ticks")
+TICKS_OUT_OF_ORDER = _counter("ticks_out_of_order", "Ticks with an exchange time before the feed's clock")
 FEED_PACKETS_REFUSED = _counter("feed_packets_refused", "Packets of unknown or truncated length")
 FEED_QUEUE_TICKS = _gauge("feed_queue_ticks", "Ticks waiting between socket and event loop")
 FEED_CONNECTIONS = _counter("feed_connections", "WebSocket connections opened, by why", "cause")
 FEED_CONNECTED = _gauge("feed_connected", "1 while the WebSocket is connected")
-FEED_LAST_FRAME = _gauge("feed_last_frame_timestamp_seconds", "Wall time of the last WebSocket frame, heartbeats included")
+FEED_LAST_FRAME = _gauge(
+    "feed_last_frame_timestamp_seconds", "Wall time of the last WebSocket frame, heartbeats included"
+)
 FEED_LAST_TICK = _gauge("feed_last_tick_timestamp_seconds", "Wall time of the last tick")
 FEED_EVENT_TIME = _gauge("feed_event_time_seconds", "Event time of the feed's clock")
 
 # Every stage
 MESSAGES_HANDLED = _counter("messages_handled", "Messages handled to the end", "stage", "broker", "topic")
-MESSAGE_SECONDS = _histogram("message_duration_seconds", "Time from taking a message to its outputs being acknowledged", "stage", "broker", "topic")
-DEAD_LETTERS = _counter("dead_letters", "Messages diverted to a dead-letter topic", "stage", "broker", "topic", "reason")
-DUPLICATES_SUPPRESSED = _counter("duplicates_suppressed", "Redelivered or repeated messages recognised", "stage", "broker", "topic")
+MESSAGE_SECONDS = _histogram(
+    "message_duration_seconds",
+    "Time from taking a message to its outputs being acknowledged",
+    "stage",
+    "broker",
+    "topic",
+)
+DEAD_LETTERS = _counter(
+    "dead_letters", "Messages diverted to a dead-letter topic", "stage", "broker", "topic", "reason"
+)
+DUPLICATES_SUPPRESSED = _counter(
+    "duplicates_suppressed", "Redelivered or repeated messages recognised", "stage", "broker", "topic"
+)
 RETRIES = _counter("retries", "Tries repeated after a transient error", "stage", "broker", "dependency")
 SEND_ERRORS = _counter("send_errors", "Messages Kafka did not acknowledge", "stage", "broker")
 REBALANCES = _counter("rebalances", "Completed assignments of partitions", "stage", "broker")
@@ -80,7 +93,9 @@ TICKS_PROCESSED = _counter("ticks_processed", "Ticks handed to strategies or mat
 SIGNALS = _counter("signals", "Signals raised by strategies", "broker", "strategy")
 STRATEGY_ERRORS = _counter("strategy_errors", "Exceptions raised by a strategy", "strategy")
 STRATEGY_CHECKPOINTS = _counter("strategy_checkpoints", "Strategy states written to the table")
-TICK_TO_SIGNAL_SECONDS = _histogram("tick_to_signal_seconds", "From the tick's arrival at the feed to its signal acknowledged by Kafka", "broker")
+TICK_TO_SIGNAL_SECONDS = _histogram(
+    "tick_to_signal_seconds", "From the tick's arrival at the feed to its signal acknowledged by Kafka", "broker"
+)
 SIGNALS_ACCEPTED = _counter("signals_accepted", "Signals accepted by risk", "broker")
 SIGNALS_DENIED = _counter("signals_denied", "Signals denied by risk, by reason code", "broker", "code")
 TRADING_STATE = _gauge("trading_state", "0 active, 1 reducing, 2 halted", "broker")
@@ -91,7 +106,9 @@ ORDERS_FINISHED = _counter("orders_finished", "Orders that reached a terminal st
 ORDERS_OPEN = _gauge("orders_open", "Orders that are not terminal", "broker")
 ORDER_ALARMS = _counter("order_alarms", "Reports that contradict an order's state", "broker")
 FILLS = _counter("fills", "Fills published", "broker")
-TICK_TO_ORDER_SECONDS = _histogram("tick_to_order_seconds", "From the tick's arrival at the feed to the order's durable intent", "broker")
+TICK_TO_ORDER_SECONDS = _histogram(
+    "tick_to_order_seconds", "From the tick's arrival at the feed to the order's durable intent", "broker"
+)
 TICK_TO_ORDER_MAX = _gauge("tick_to_order_max_seconds", "Highest tick-to-order latency since the start", "broker")
 TICK_TO_FILL_SECONDS = _histogram("tick_to_fill_seconds", "From the tick's arrival at the feed to the fill", "broker")
 SNAPSHOTS = _counter("snapshots", "Portfolio snapshots published", "broker", "cause")

@@ -19,7 +19,6 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
-    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -28,6 +27,7 @@ from faust_app.runtime.errors import ConfigurationError
 
 PROJECT = Path(__file__).resolve().parents[2]
 RUNTIME_OVERLAY = "runtime.yaml"
+LISTS = ("instruments", "strategies")  # files in config/ that are no profiles
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[float, Field(gt=0)]
@@ -66,6 +66,14 @@ class RedisSettings(Section):
     port: Port = Field(16379, description="TCP port")
     database: int = Field(0, ge=0, description="database number")
     password_file: Path | None = Field(None, description="file with the password; none without one")
+
+
+class SeedSettings(Section):
+    """What `alpha-panda seed` reads."""
+
+    strategies_file: Path = Field(
+        Path("config/strategies.yaml"), description="strategy instances added when they do not exist yet"
+    )
 
 
 class FeedSettings(Section):
@@ -174,8 +182,10 @@ class Settings(BaseSettings):
     postgres: PostgresSettings = PostgresSettings()  # type: ignore[call-arg]
     redis: RedisSettings = RedisSettings()  # type: ignore[call-arg]
     feed: FeedSettings = FeedSettings()  # type: ignore[call-arg]
+    seed: SeedSettings = SeedSettings()  # type: ignore[call-arg]
     brokers: dict[str, BrokerSettings] = Field(
-        default_factory=lambda: {"paper": BrokerSettings(enabled=True)}, description="brokers by name"
+        default_factory=lambda: {"paper": BrokerSettings.model_validate({"enabled": True})},
+        description="brokers by name",
     )
     risk: RiskSettings = RiskSettings()  # type: ignore[call-arg]
     delivery: DeliverySettings = DeliverySettings()  # type: ignore[call-arg]
@@ -241,18 +251,27 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def load_settings(profile: str | None = None, *, config: Path | None = None) -> Settings:
     """Read all layers. Raises ConfigurationError with one sentence that names the key."""
     profile = profile or os.environ.get("ALPHA_PANDA_PROFILE", "base")
-    folder = config or PROJECT / "config"
-    if profile != "base" and not (folder / f"{profile}.yaml").exists():
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml") if path.stem != "instruments"))
-        raise ConfigurationError(f"There is no profile {profile!r}; known profiles: {known}")
-    layers = read_layer(folder / "base.yaml")
-    if profile != "base":
-        layers = merge(layers, read_layer(folder / f"{profile}.yaml"))
-    layers = merge(layers, read_layer(_overlay_path(layers)))
+    layers: dict[str, Any] = {}
+    for _, layer in layers_of(profile, config=config):
+        layers = merge(layers, layer)
     try:
         return Settings(**{**layers, "profile": profile})
     except ValidationError as error:
         raise ConfigurationError(_one_sentence(error)) from error
+
+
+def layers_of(profile: str, *, config: Path | None = None) -> list[tuple[str, dict[str, Any]]]:
+    """The YAML layers by name, lowest first. Raises ConfigurationError for an unknown profile."""
+    folder = config or PROJECT / "config"
+    if not (folder / f"{profile}.yaml").exists():
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml") if path.stem not in LISTS))
+        raise ConfigurationError(f"There is no profile {profile!r}; known profiles: {known}")
+    names = ["base"] if profile == "base" else ["base", profile]
+    layers = [(f"{name}.yaml", read_layer(folder / f"{name}.yaml")) for name in names]
+    below: dict[str, Any] = {}
+    for _, layer in layers:
+        below = merge(below, layer)
+    return [*layers, (RUNTIME_OVERLAY, read_layer(_overlay_path(below)))]
 
 
 def _overlay_path(layers: dict[str, Any]) -> Path:

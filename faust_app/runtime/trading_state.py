@@ -24,6 +24,13 @@ log = structlog.get_logger(__name__)
 POLL_SECONDS = 0.5
 STALE_SECONDS = 3.0
 GONE_SECONDS = 5.0
+# In one step, so that nobody who reads the new revision can still read the old state.
+WRITE = """
+local revision = redis.call('INCR', KEYS[1])
+redis.call('HSET', KEYS[2], ARGV[1], table.concat({ARGV[2], revision, ARGV[3], ARGV[4]}, '|'))
+redis.call('PUBLISH', ARGV[5], revision)
+return revision
+"""
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,8 @@ class TradingStateStore:
 
     async def read(self) -> dict[str, ScopeState]:
         """All scopes with a state."""
-        rows: dict[str, str] = await self._redis.hgetall(self._keys.trading_states)
-        return {scope: _parse(row) for scope, row in rows.items()}
+        rows = await self._redis.hgetall(self._keys.trading_states)
+        return {str(scope): _parse(str(row)) for scope, row in rows.items()}
 
     async def revision(self) -> int:
         """The newest revision."""
@@ -68,12 +75,9 @@ class TradingStateStore:
 
     async def write(self, scope: str, state: TradingState, actor: str, reason: str) -> int:
         """Set a scope's state and announce it; returns the new revision."""
-        revision = int(await self._redis.incr(self._keys.trading_revision))
-        row = "|".join((state.value, str(revision), actor.replace("|", "/"), reason))
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(self._keys.trading_states, scope, row)
-            pipe.publish(self._keys.trading_channel, str(revision))
-            await pipe.execute()
+        keys = [self._keys.trading_revision, self._keys.trading_states]
+        values = [scope, state.value, actor.replace("|", "/"), reason, self._keys.trading_channel]
+        revision = int(await self._redis.eval(WRITE, len(keys), *keys, *values))
         return revision
 
     async def acknowledge(self, worker: str, revision: int) -> None:
@@ -82,8 +86,8 @@ class TradingStateStore:
 
     async def acknowledged(self) -> dict[str, int]:
         """Applied revision of every worker that was alive in the last seconds."""
-        rows: dict[str, str] = await self._redis.hgetall(self._keys.workers)
-        split = {worker: row.split("|") for worker, row in rows.items()}
+        rows = await self._redis.hgetall(self._keys.workers)
+        split = {str(worker): str(row).split("|") for worker, row in rows.items()}
         return {worker: int(row[0]) for worker, row in split.items() if time.time() - float(row[1]) < GONE_SECONDS}
 
     async def wait_applied(self, revision: int, timeout_seconds: float) -> tuple[list[str], list[str]]:

@@ -45,7 +45,9 @@ class OpenOrders:
         count, most = len(request.exposure.open_orders) + len(request.slices), request.limits.max_open_orders
         if count <= most:
             return None
-        return denied(ReasonCode.OPEN_ORDERS, f"{count} open orders exceed the limit of {most}", count=count, limit=most)
+        return denied(
+            ReasonCode.OPEN_ORDERS, f"{count} open orders exceed the limit of {most}", count=count, limit=most
+        )
 
 
 class DailyTrades:
@@ -58,7 +60,9 @@ class DailyTrades:
         count, most = request.exposure.trades_today + len(request.slices), request.limits.max_daily_trades
         if count <= most:
             return None
-        return denied(ReasonCode.DAILY_TRADES, f"{count} orders today exceed the limit of {most}", count=count, limit=most)
+        return denied(
+            ReasonCode.DAILY_TRADES, f"{count} orders today exceed the limit of {most}", count=count, limit=most
+        )
 
 
 class DailyLoss:

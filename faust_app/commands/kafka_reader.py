@@ -1,0 +1,55 @@
+"""Reads topics for commands: from the start, from an offset or the newest so many, without a group."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from faust_app.runtime.errors import ConfigurationError, TransientError
+from faust_app.runtime.settings import Settings
+
+PATIENCE_MS = 200
+
+
+@asynccontextmanager
+async def reader(config: Settings) -> AsyncIterator[Any]:
+    """A started consumer without a group."""
+    from aiokafka import AIOKafkaConsumer
+    from aiokafka.errors import KafkaError
+
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=config.kafka.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    try:
+        await consumer.start()
+        yield consumer
+    except KafkaError as error:
+        raise TransientError(f"Kafka at {config.kafka.bootstrap} does not answer") from error
+    finally:
+        await consumer.stop()
+
+
+async def partitions(consumer: Any, topic: str) -> list[Any]:
+    """The topic's partitions. Raises ConfigurationError when it does not exist."""
+    from aiokafka import TopicPartition
+
+    if topic not in await consumer.topics():
+        raise ConfigurationError(f"Topic {topic!r} does not exist yet; create it with `alpha-panda bootstrap`")
+    return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
+
+
+async def messages(consumer: Any, topic: str, *, newest: int | None = None, offset: int | None = None) -> list[Any]:
+    """What is in the topic now, by partition and offset: all, from `offset`, or the `newest` of each partition."""
+    found: list[Any] = []
+    for tp in await partitions(consumer, topic):
+        begin = (await consumer.beginning_offsets([tp]))[tp]
+        end = (await consumer.end_offsets([tp]))[tp]
+        start = begin if newest is None else max(begin, end - newest)
+        start = start if offset is None else max(begin, offset)
+        consumer.assign([tp])
+        consumer.seek(tp, start)
+        while await consumer.position(tp) < end:
+            batch = await consumer.getmany(tp, timeout_ms=PATIENCE_MS)
+            found.extend(message for message in batch.get(tp, []) if message.offset < end)
+    return found

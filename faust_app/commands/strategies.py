@@ -1,0 +1,111 @@
+"""`alpha-panda strategies`: list instances, switch them, change their parameters, without a restart."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NoReturn
+
+import typer
+import yaml
+
+from faust_app.commands.control_events import actor, control_events
+from faust_app.commands.output import AsJson, run, sentence, show
+from faust_app.runtime.errors import ConfigurationError
+from faust_app.runtime.settings import Settings, settings
+from models.messages.control import StrategiesChanged
+
+Instance = Annotated[str, typer.Argument(help="Name of the instance.")]
+COLUMNS = ("instance", "strategy", "enabled", "brokers", "instruments", "parameters")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="Strategy instances: list, enable, disable, set parameters.", no_args_is_help=True)
+    app.add_typer(group, name="strategies")
+
+    @group.command("list")
+    def list_all(as_json: AsJson = False) -> None:
+        """Instances with their class, brokers and parameters; classes that could be used."""
+        rows = run(_load(settings()))
+        show(rows, COLUMNS, as_json=as_json, empty="No strategy instances; add some with `alpha-panda seed`")
+        if not as_json:
+            _show_classes()
+
+    @group.command()
+    def enable(instance: Instance) -> None:
+        """Let an instance run from the next frame on."""
+        run(_change(settings(), instance, "enabled", enabled=True))
+
+    @group.command()
+    def disable(instance: Instance) -> None:
+        """Stop an instance. Its open positions stay as they are."""
+        run(_change(settings(), instance, "disabled", enabled=False))
+
+    @group.command("set")
+    def set_parameters(
+        instance: Instance, assignments: Annotated[list[str], typer.Argument(help="NAME=VALUE, one or more.")]
+    ) -> None:
+        """Change parameters; the instance warms up again with the new ones."""
+        run(_set(settings(), instance, assignments))
+
+
+def _show_classes() -> None:
+    from trading.strategies.registry import broken, find, names
+
+    for name in names():
+        typer.echo(f"{name}: {find(name).summary}")
+    for name, reason in broken().items():
+        typer.echo(f"{name} does not load: {reason}", err=True)
+
+
+async def _load(config: Settings) -> list[dict[str, Any]]:
+    from faust_app.runtime.database import Repository, create_engine
+
+    engine = create_engine(config, pool_size=1)
+    try:
+        found = await Repository(engine).load_strategies()
+    finally:
+        await engine.dispose()
+    return [{name: getattr(one, name) for name in COLUMNS} for one in found]
+
+
+async def _change(config: Settings, instance: str, what: str, **values: Any) -> None:
+    from faust_app.runtime.database import Repository, create_engine
+
+    engine = create_engine(config, pool_size=1)
+    try:
+        async with control_events(config) as publish:
+            if not await Repository(engine).change_strategy(instance, **values):
+                await _unknown(config, instance)
+            event = StrategiesChanged(strategies=(instance,), actor=actor(), reason=what)
+            await publish(event, f"strategy:{instance}")
+    finally:
+        await engine.dispose()
+    typer.echo(f"{instance}: {what}")
+
+
+async def _unknown(config: Settings, instance: str) -> NoReturn:
+    known = ", ".join(row["instance"] for row in await _load(config))
+    raise ConfigurationError(f"There is no strategy instance {instance!r}; instances: {known or 'none'}")
+
+
+async def _set(config: Settings, instance: str, assignments: list[str]) -> None:
+    from pydantic import ValidationError
+
+    from trading.strategies.registry import find
+
+    row = next((row for row in await _load(config) if row["instance"] == instance), None)
+    if row is None:
+        await _unknown(config, instance)
+    parameters = {**row["parameters"], **dict(map(_assignment, assignments))}
+    try:
+        find(row["strategy"]).parameters_type(**parameters)
+    except (ValidationError, LookupError) as error:
+        raise ConfigurationError(f"{instance}: {sentence(error)}") from error
+    await _change(config, instance, "set " + " ".join(assignments), parameters=parameters)
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ConfigurationError(f"{text!r} is not NAME=VALUE")
+    return name, yaml.safe_load(value)
