@@ -32,5 +32,9 @@ class Events:
     ) -> Output:
         """An output in the partition of its instrument's co-location group."""
         envelope = derived(body, message_id=message_id, cause=cause, key=group, source=self._stage, at=at)
+        return self.in_group(topic, envelope, group)
+
+    def in_group(self, topic: Topic, envelope: Envelope[Any], group: str) -> Output:
+        """An envelope in the partition of a co-location group."""
         name = self._topics.name(topic, self._broker)
         return Output(name, group.encode(), encode(envelope), self._topics.partition(group))

@@ -45,7 +45,7 @@ def _leaves(tree: dict[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tupl
 
 
 def _layer(name: tuple[str, ...], layers: list[tuple[str, dict[str, Any]]]) -> str:
-    variable = "ALPHA_PANDA__" + "__".join(name).upper()
+    variable: str = "ALPHA_PANDA__" + "__".join(name).upper()
     if variable in {known.upper() for known in os.environ}:
         return "environment"
     for layer, tree in reversed(layers):

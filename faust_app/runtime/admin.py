@@ -15,6 +15,8 @@ from faust_app.runtime.errors import TransientError
 from faust_app.runtime.settings import Settings
 from faust_app.runtime.topics import TopicSpec
 
+VISIBLE_TRIES = 300
+VISIBLE_SECONDS = 0.1
 CHECKED = ("cleanup.policy", "retention.ms", "max.message.bytes")
 
 
@@ -59,9 +61,11 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, specs: Sequenc
     with contextlib.suppress(TopicAlreadyExistsError):
         await admin.create_topics(new)
     names = {spec.name for spec in specs}
-    async with asyncio.timeout(30):
-        while not names <= set(await admin.list_topics()):
-            await asyncio.sleep(0.1)
+    for _ in range(VISIBLE_TRIES):
+        if names <= set(await admin.list_topics()):
+            return
+        await asyncio.sleep(VISIBLE_SECONDS)
+    raise TransientError(f"Kafka did not show {len(names)} new topics in time")
 
 
 def configs(spec: TopicSpec) -> dict[str, str]:

@@ -75,16 +75,11 @@ def _order_upsert() -> Insert:
             "reason": case((ahead, new["reason"]), else_=old["reason"]),
             "rank": func.greatest(old["rank"], new["rank"]),
             "average_price": case(
-                (
-                    new["filled_quantity"] >= old["filled_quantity"],
-                    func.coalesce(new["average_price"], old["average_price"]),
-                ),
+                (not_older, func.coalesce(new["average_price"], old["average_price"])),
                 else_=old["average_price"],
             ),
             "filled_quantity": func.greatest(old["filled_quantity"], new["filled_quantity"]),
-            "broker_order_id": case(
-                (new["broker_order_id"] != "", new["broker_order_id"]), else_=old["broker_order_id"]
-            ),
+            "broker_order_id": case((is_known, new["broker_order_id"]), else_=old["broker_order_id"]),
             "occurred_at": func.least(old["occurred_at"], new["occurred_at"]),
             "updated_at": func.greatest(old["updated_at"], new["updated_at"]),
         },

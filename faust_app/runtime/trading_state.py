@@ -77,8 +77,7 @@ class TradingStateStore:
         """Set a scope's state and announce it; returns the new revision."""
         keys = [self._keys.trading_revision, self._keys.trading_states]
         values = [scope, state.value, actor.replace("|", "/"), reason, self._keys.trading_channel]
-        revision = int(await self._redis.eval(WRITE, len(keys), *keys, *values))
-        return revision
+        return int(await self._redis.eval(WRITE, len(keys), *keys, *values))
 
     async def acknowledge(self, worker: str, revision: int) -> None:
         """Note that a worker has applied everything up to a revision."""

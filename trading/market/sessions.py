@@ -111,6 +111,13 @@ def phase_at(segment: str, epoch_seconds: int) -> Phase:
     return phases[bisect_right(starts, second) - 1]
 
 
+def next_trading_day(day: date) -> date:
+    """The first day from `day` on that has a regular session: continuous trading at 09:15."""
+    while phase_at("NSE", session_start(day)) is not Phase.CONTINUOUS:
+        day += timedelta(days=1)
+    return day
+
+
 def session_start(day: date) -> int:
     """Epoch second of 09:15 IST."""
     return int(datetime.combine(day, time(9, 15), IST).timestamp())

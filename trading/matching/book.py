@@ -1,30 +1,28 @@
 """The paper exchange: orders rest per instrument and are matched with the five-level books of later ticks.
 
 An order may match from the first tick whose event time is at or after its signal's event time plus the latency,
-rounded up to whole seconds, the resolution of the packets. `RecentTicks` keeps the latest ticks, so an order that
-arrives late is matched with the very tick it would have met in time: fills do not depend on how fast the pipeline ran.
+rounded up to whole seconds, the resolution of the packets. An order that arrives late is matched with the ticks that
+have passed meanwhile, as it would have been in time: fills do not depend on how fast the pipeline ran.
 
 Fills walk the levels, one report per level at exactly its price. Beyond the visible levels a market order
 pays `SLIPPAGE` more than the last level for the rest. A tick without a book (an index, a quote packet) fills at its last price.
 A limit order that was not marketable when it could first match rests, and then fills only when a trade goes through
-its price or the opposite side of the book reaches it. The quantity of a tick's levels is consumed once, by orders in
-order of arrival.
+its price or the opposite side of the book reaches it. Every order meets the whole book: our own orders do not
+compete with each other, or the order of their arrival would matter.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
 
 from models.messages.orders import OrderStatus, OrderType, OrderUpdate, PlannedOrder, Side, Validity
-from models.messages.ticks import Level, Tick, to_rupees, to_units
+from models.messages.ticks import Tick, to_rupees, to_units
 from trading.market.sessions import Phase
 
 SLIPPAGE = Decimal("0.0005")
-RECENT = 64
 PAISE_UNITS = 100
 REPORTER = "paper"
 
@@ -53,54 +51,27 @@ class PaperBook(msgspec.Struct, kw_only=True):
     sequence: int = 0
 
 
-class RecentTicks:
-    """The latest ticks of one instrument and run, oldest first."""
-
-    def __init__(self) -> None:
-        self._run_id = ""
-        self._ticks: deque[Tick] = deque(maxlen=RECENT)
-
-    def add(self, run_id: str, tick: Tick) -> None:
-        """Keep a tick; a new run begins anew, a repeat is ignored."""
-        if run_id != self._run_id:
-            self._run_id = run_id
-            self._ticks.clear()
-        if not self._ticks or tick.sequence > self._ticks[-1].sequence:
-            self._ticks.append(tick)
-
-    def after(self, run_id: str, sequence: int) -> Iterator[Tick]:
-        """Ticks of that run after a sequence."""
-        if run_id == self._run_id:
-            yield from (tick for tick in self._ticks if tick.sequence > sequence)
-
-    @property
-    def run_id(self) -> str:
-        """Run of the ticks."""
-        return self._run_id
-
-    @property
-    def last_sequence(self) -> int:
-        """Sequence of the newest tick, 0 without one."""
-        return self._ticks[-1].sequence if self._ticks else 0
-
-
 def broker_order_id(order_id: str) -> str:
     """The paper exchange's own number for an order, derived from its id."""
     return f"paper-{order_id.replace('-', '')[:20]}"
 
 
-def place(book: PaperBook, order: PlannedOrder, recent: RecentTicks, latency_ms: int) -> list[OrderUpdate]:
-    """Take an order in, and match it with ticks it should already have met. A known order gives nothing."""
+def place(book: PaperBook, order: PlannedOrder, passed: Iterable[Tick], latency_ms: int) -> list[OrderUpdate]:
+    """Take an order in, and match it with the instrument's ticks that came after its signal's and have passed.
+
+    A known order gives nothing.
+    """
     if order.order_id in book.known:
         return []
     resting = RestingOrder(order=order, eligible_at=_eligible_at(order, latency_ms), placed_at=order.event_time)
     book.known[order.order_id] = order.event_time
     book.resting[order.order_id] = resting
     updates = [_update(resting, OrderStatus.WORKING, order.event_time, order.tick_sequence)]
-    for tick in recent.after(order.run_id, order.tick_sequence):
+    for tick in passed:
         if order.order_id not in book.resting:
             break
-        updates += _match_order(book, resting, tick, _Liquidity(tick))
+        if tick.sequence > order.tick_sequence:
+            updates += _match_order(book, resting, tick)
     return updates
 
 
@@ -115,11 +86,10 @@ def match(book: PaperBook, tick: Tick, run_id: str) -> list[OrderUpdate]:
     if run_id == book.run_id and tick.sequence <= book.sequence:
         return []
     book.run_id, book.sequence = run_id, tick.sequence
-    liquidity = _Liquidity(tick)
     updates: list[OrderUpdate] = []
     for resting in list(book.resting.values()):
         if resting.order.run_id != run_id or tick.sequence > resting.order.tick_sequence:
-            updates += _match_order(book, resting, tick, liquidity)
+            updates += _match_order(book, resting, tick)
     return updates
 
 
@@ -127,13 +97,21 @@ def expire(book: PaperBook, clock: int, phase: Phase) -> list[OrderUpdate]:
     """End what the clock has run out for: TTL orders, and day orders when the market is closed."""
     updates = []
     for resting in list(book.resting.values()):
-        order = resting.order
-        by_ttl = order.validity is Validity.TTL and clock >= resting.placed_at + order.validity_minutes * 60
-        by_close = phase in (Phase.CLOSED, Phase.POST_CLOSE) and clock > resting.placed_at
-        if by_ttl or by_close:
-            reason = f"Validity of {order.validity_minutes} minutes ended" if by_ttl else "The session ended"
-            updates.append(_end(book, resting, OrderStatus.EXPIRED, clock, 0, reason))
+        if _ttl_end(resting) <= clock:
+            updates.append(_end_ttl(book, resting))
+        elif phase in (Phase.CLOSED, Phase.POST_CLOSE) and clock > resting.placed_at:
+            updates.append(_end(book, resting, OrderStatus.EXPIRED, clock, 0, "The session ended"))
     return updates
+
+
+def _ttl_end(resting: RestingOrder) -> float:
+    order = resting.order
+    return resting.placed_at + order.validity_minutes * 60 if order.validity is Validity.TTL else float("inf")
+
+
+def _end_ttl(book: PaperBook, resting: RestingOrder) -> OrderUpdate:
+    at, minutes = int(_ttl_end(resting)), resting.order.validity_minutes
+    return _end(book, resting, OrderStatus.EXPIRED, at, 0, f"Validity of {minutes} minutes ended")
 
 
 def cancel(book: PaperBook, order_id: str, clock: int) -> list[OrderUpdate]:
@@ -147,41 +125,27 @@ def forget_before(book: PaperBook, event_time: int) -> None:
     book.known = {key: at for key, at in book.known.items() if at >= event_time or key in book.resting}
 
 
-class _Liquidity:
-    """What is left of one tick's book."""
-
-    def __init__(self, tick: Tick) -> None:
-        self.tick = tick
-        self._left = {Side.BUY: [*map(_pair, tick.sell)], Side.SELL: [*map(_pair, tick.buy)]}
-
-    def take(self, side: Side, quantity: int, limit_units: int | None) -> Iterator[tuple[int, int]]:
-        """(price, quantity) pieces for an order of `side`, best level first, within the limit."""
-        for level in self._left[side]:
-            price, available = level
-            if quantity <= 0 or not _acceptable(side, price, limit_units):
-                return
-            taken = min(available, quantity)
-            if taken:
-                level[1] -= taken
-                quantity -= taken
-                yield price, taken
-
-    def best(self, side: Side) -> int | None:
-        """Best price an order of `side` meets, None without a book."""
-        return self._left[side][0][0] if self._left[side] else None
-
-    def worst(self, side: Side) -> int:
-        """Price beyond the visible book."""
-        levels = self._left[side]
-        price = levels[-1][0] if levels else self.tick.last_price_units
-        if not levels:
-            return price
-        moved = price + side.sign * int(price * SLIPPAGE)
-        return max(PAISE_UNITS, moved // PAISE_UNITS * PAISE_UNITS)
+def _pieces(side: Side, tick: Tick, quantity: int, limit_units: int | None) -> list[tuple[int, int]]:
+    """(price, quantity) from the opposite side of the book, best level first, within the limit."""
+    found = []
+    for level in tick.sell if side is Side.BUY else tick.buy:
+        if quantity <= 0 or not _acceptable(side, level.price_units, limit_units):
+            break
+        taken = min(level.quantity, quantity)
+        if taken:
+            quantity -= taken
+            found.append((level.price_units, taken))
+    return found
 
 
-def _pair(level: Level) -> list[int]:
-    return [level.price_units, level.quantity]
+def _beyond(side: Side, tick: Tick) -> int:
+    """Price of what the visible book does not hold."""
+    levels = tick.sell if side is Side.BUY else tick.buy
+    if not levels:
+        return tick.last_price_units
+    price = levels[-1].price_units
+    moved = price + side.sign * int(price * SLIPPAGE)
+    return max(PAISE_UNITS, moved // PAISE_UNITS * PAISE_UNITS)
 
 
 def _acceptable(side: Side, price: int, limit_units: int | None) -> bool:
@@ -190,15 +154,17 @@ def _acceptable(side: Side, price: int, limit_units: int | None) -> bool:
     return price <= limit_units if side is Side.BUY else price >= limit_units
 
 
-def _match_order(book: PaperBook, resting: RestingOrder, tick: Tick, liquidity: _Liquidity) -> list[OrderUpdate]:
+def _match_order(book: PaperBook, resting: RestingOrder, tick: Tick) -> list[OrderUpdate]:
     order = resting.order
     if tick.exchange_time < resting.eligible_at:
         return []
+    if tick.exchange_time >= _ttl_end(resting):
+        return [_end_ttl(book, resting)]
     limit = None if order.limit_price is None else to_units(order.limit_price)
-    pieces = list(liquidity.take(order.side, resting.remaining, limit))
+    pieces = _pieces(order.side, tick, resting.remaining, limit)
     left = resting.remaining - sum(quantity for _, quantity in pieces)
     if left and order.order_type is OrderType.MARKET:
-        pieces.append((liquidity.worst(order.side), left))
+        pieces.append((_beyond(order.side, tick), left))
     elif left and limit is not None and _traded_through(order.side, tick, limit):
         pieces.append((limit, left))
     updates = [_fill(book, resting, tick, price, quantity) for price, quantity in pieces]

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-from models.messages.orders import OrderFailed, OrderFilled, Side
+from models.messages.orders import OrderFailed, OrderFilled, OrderType, Side
 from models.messages.signals import AcceptedSignal
 from trading.accounting.account import Account, equity, position_quantity, prune_orders
 from trading.accounting.account import apply_fill as book_fill
@@ -20,7 +20,7 @@ from trading.market.instruments import Instrument
 
 
 class OpenOrder(msgspec.Struct, kw_only=True):
-    """An order that may still fill. `reserve_price` values it for exposure, rupees."""
+    """An order that may still fill. `reserve_price` values it for exposure, rupees; a limit order may never fill."""
 
     strategy: str
     instrument: str
@@ -28,6 +28,7 @@ class OpenOrder(msgspec.Struct, kw_only=True):
     remaining: int
     reserve_price: Decimal
     reduces: bool = False
+    is_limit: bool = False
 
 
 class Exposure(msgspec.Struct, kw_only=True):
@@ -41,11 +42,19 @@ class Exposure(msgspec.Struct, kw_only=True):
     last_accepted: dict[str, int] = {}
 
     def projected(self, strategy: str, instrument: str) -> int:
-        """The strategy's position once everything working has filled: what sizing starts from."""
+        """The strategy's position once everything working has filled: what entries are sized from."""
+        return self._position(strategy, instrument, with_limit_entries=True)
+
+    def certain(self, strategy: str, instrument: str) -> int:
+        """The same without limit entries, which may never fill: the most an exit may be sized from."""
+        return self._position(strategy, instrument, with_limit_entries=False)
+
+    def _position(self, strategy: str, instrument: str, *, with_limit_entries: bool) -> int:
         working = sum(
             order.side.sign * order.remaining
             for order in self.open_orders.values()
             if order.strategy == strategy and order.instrument == instrument
+            if with_limit_entries or order.reduces or not order.is_limit
         )
         return position_quantity(self.account, strategy, instrument) + working
 
@@ -79,6 +88,7 @@ def reserve(exposure: Exposure, accepted: AcceptedSignal) -> None:
             remaining=order.quantity,
             reserve_price=order.limit_price or accepted.origin.price,
             reduces=order.reduces,
+            is_limit=order.order_type is not OrderType.MARKET,
         )
         exposure.last_accepted[accepted_key(order.strategy, order.instrument, order.side)] = order.event_time
     exposure.trades_today += len(accepted.orders)

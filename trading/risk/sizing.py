@@ -1,8 +1,8 @@
 """From what a signal wants to how much is to be bought or sold.
 
-The starting point is the strategy's own position at that broker once everything working has filled. So a decision does
-not depend on how fast fills come back, a repeated close finds nothing to do, and a denied entry never turns its
-exit into a short: closing what was never opened is nothing to do.
+The starting point is the strategy's own position at that broker once everything working has filled, so a repeated
+wish finds nothing to do. An exit counts limit entries only as far as they have filled: neither a denied entry nor
+one that never fills can turn its exit into a short.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ def size(
     if not instrument.is_tradable:
         return denied(ReasonCode.INSTRUMENT_NOT_TRADABLE, f"{signal.instrument} cannot be traded")
     projected = exposure.projected(signal.strategy, signal.instrument)
-    change = _change(signal, projected)
+    certain = exposure.certain(signal.strategy, signal.instrument)
+    change = _change(signal, projected, certain)
     if change == 0:
-        message = f"{signal.strategy} already has {projected} of {signal.instrument}"
+        message = f"{signal.strategy} has {certain} of {signal.instrument}, {projected} once everything has filled"
         return denied(ReasonCode.NOTHING_TO_DO, message, projected=projected, intent=signal.intent.value)
     quantity = round_quantity(abs(change), instrument.lot_size)
     if quantity == 0:
@@ -50,26 +51,27 @@ def size(
         slices=tuple(slices),
         limit_price=_limit_price(signal.limit_price, instrument, side),
         projected=projected,
-        reduces=_reduces(projected, side, quantity),
+        reduces=_reduces(certain, side, quantity),
         exposure=exposure,
         limits=limits,
         market=market,
     )
 
 
-def _change(signal: Signal, projected: int) -> int:
-    match signal.intent:
-        case Intent.OPEN:
-            return (signal.side or Side.BUY).sign * (signal.quantity or 0)
-        case Intent.CLOSE:
-            return -projected
-        case Intent.TARGET:
-            return (signal.target_quantity or 0) - projected
+def _change(signal: Signal, projected: int, certain: int) -> int:
+    if signal.intent is Intent.OPEN:
+        return (signal.side or Side.BUY).sign * (signal.quantity or 0)
+    target = 0 if signal.intent is Intent.CLOSE else signal.target_quantity or 0
+    wanted = target - projected
+    if wanted * projected >= 0:
+        return wanted
+    surely = target - certain
+    return surely if surely * wanted > 0 else 0
 
 
 def _limit_price(price: Decimal | None, instrument: Instrument, side: Side) -> Decimal | None:
     return None if price is None else round_price(price, instrument.tick_size, side)
 
 
-def _reduces(projected: int, side: Side, quantity: int) -> bool:
-    return projected * side.sign < 0 and quantity <= abs(projected)
+def _reduces(certain: int, side: Side, quantity: int) -> bool:
+    return certain * side.sign < 0 and quantity <= abs(certain)

@@ -1,0 +1,146 @@
+"""The paper exchange of one broker: orders rest in the `book` table and meet the frames of their partition.
+
+Its reports go to `{b}.orders.updates`, where a real broker's would go.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from agents.events import Events
+from agents.recent_frames import RecentFrames
+from faust_app.runtime.app import Worker
+from faust_app.runtime.codec import event_time
+from faust_app.runtime.consume import Decision, Record
+from faust_app.runtime.topics import Topic
+from models.messages import CATALOGUE, ids
+from models.messages.envelope import Envelope
+from models.messages.orders import OrderSubmitted, OrderUpdate, PlannedOrder
+from models.messages.ticks import Tick, TickFrame
+from tables import book as book_table
+from tables.journal import Output
+from tables.states import Transaction
+from trading.market.instruments import Instrument
+from trading.market.sessions import phase_at, session_start, trading_day
+from trading.matching.book import PaperBook, expire, forget_before, match, place
+
+FindInstrument = Callable[[int], Instrument | None]
+UNKNOWN_SEGMENT = "NSE"
+
+
+class PaperExchange:
+    """Resting orders in the table, recent frames in memory."""
+
+    def __init__(self, worker: Worker, events: Events, find: FindInstrument) -> None:
+        self._worker = worker
+        self._broker = worker.broker
+        self._latency_ms = worker.settings.brokers[worker.broker].fill_latency_ms
+        self._events = events
+        self._find = find
+        self._books = book_table.book_table(worker.table(book_table.NAME, book_table.HELP))
+        self._recent: dict[int, RecentFrames] = defaultdict(RecentFrames)
+        self._resting: dict[int, set[int]] = defaultdict(set)  # partition -> instrument tokens with resting orders
+        self._clock: dict[int, int] = {}  # partition -> event second
+
+    def group(self, token: int) -> str:
+        """Co-location group of an instrument."""
+        instrument = self._find(token)
+        return str(token) if instrument is None else instrument.co_location_group
+
+    def forget(self) -> None:
+        """Partitions moved: find the instruments with resting orders again."""
+        self._books.forget()
+        self._recent.clear()
+        self._resting.clear()
+        for key, book in self._books.states():
+            if book.resting:
+                self._resting[self._worker.topics.partition(self.group(int(key)))].add(int(key))
+
+    def place(self, record: Record, order: PlannedOrder, cause: Envelope[OrderSubmitted]) -> list[Output]:
+        """Take an order in; its reports. A redelivered order gives the reports it gave before."""
+        token = order.instrument_token
+        key = str(token)
+        with self._books.transaction(record.source, record.offset) as change:
+            if change.applied(key):
+                return change.commit()
+            book = change.get(key) or PaperBook()
+            self._forget_old_days(book, order.event_time)
+            passed = self._recent[record.partition].ticks(order.run_id, token, order.event_time)
+            updates = place(book, order, passed, self._latency_ms)
+            change.put(key, book, [self._report(update, order, cause) for update in updates])
+            outputs = change.commit()
+        self._note_resting(record.partition, token, book)
+        return outputs
+
+    def _forget_old_days(self, book: PaperBook, at: int) -> None:
+        today = session_start(trading_day(at))
+        if any(placed < today for placed in book.known.values()):
+            forget_before(book, today)
+
+    def _note_resting(self, partition: int, token: int, book: PaperBook) -> None:
+        if book.resting:
+            self._resting[partition].add(token)
+        else:
+            self._resting[partition].discard(token)
+
+    def on_frame(self, record: Record, frame: TickFrame) -> Decision:
+        """Match resting orders with the frame's ticks; expire what its clock has run out for."""
+        partition = record.partition
+        if frame.ticks and record.value is not None:
+            self._recent[partition].add(frame.run_id, frame.event_time, record.value)
+        resting = self._resting[partition]
+        expiring = sorted(resting) if frame.event_time != self._clock.get(partition) else []
+        self._clock[partition] = frame.event_time
+        touched = [tick for tick in frame.ticks if tick.instrument_token in resting] if resting else []
+        if not touched and not expiring:
+            return Decision()
+        return self._match(record, frame, touched, expiring)
+
+    def _match(self, record: Record, frame: TickFrame, touched: list[Tick], expiring: list[int]) -> Decision:
+        ticks: dict[int, list[Tick]] = {token: [] for token in expiring}
+        for tick in touched:
+            ticks.setdefault(tick.instrument_token, []).append(tick)
+        with self._books.transaction(record.source, record.offset) as change:
+            for token, its_ticks in ticks.items():
+                if not change.applied(str(token)):
+                    self._match_one(change, frame, token, its_ticks)
+            outputs = change.commit()
+        for token in ticks:
+            found = self._books.row(str(token))
+            if found is not None:
+                self._note_resting(record.partition, token, found[1])
+        return Decision(outputs)
+
+    def _match_one(self, change: Transaction[PaperBook], frame: TickFrame, token: int, ticks: list[Tick]) -> None:
+        book = change.get(str(token))
+        if book is None:
+            return
+        orders = {order_id: resting.order for order_id, resting in book.resting.items()}
+        instrument = self._find(token)
+        phase = phase_at(instrument.segment if instrument else UNKNOWN_SEGMENT, frame.event_time)
+        updates = expire(book, frame.event_time, phase)
+        updates += [update for tick in ticks for update in match(book, tick, frame.run_id)]
+        if updates:
+            outputs = [self._report(update, orders[update.order_id]) for update in updates]
+            change.put(str(token), book, outputs)
+
+    def _report(self, update: OrderUpdate, order: PlannedOrder, cause: Envelope[Any] | None = None) -> Output:
+        """A report on an order. It follows from the order's intent, also when a tick brought it about."""
+        name, version = CATALOGUE[OrderUpdate]
+        group = self.group(order.instrument_token)
+        envelope = Envelope(
+            id=ids.update_id(update.order_id, update.status.value, update.cumulative_quantity),
+            type=name,
+            version=version,
+            broker=self._broker,
+            key=group,
+            source=self._worker.stage,
+            occurred_at=event_time(update.event_time),
+            correlation_id=order.frame_id if cause is None else cause.correlation_id,
+            causation_id=ids.order_event_id("submitted", order.order_id),
+            trace_id=order.frame_id if cause is None else cause.trace_id,
+            data=update,
+        )
+        return self._events.in_group(Topic.ORDERS_UPDATES, envelope, group)

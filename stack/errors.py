@@ -1,0 +1,26 @@
+"""Errors of the local stack.
+
+StackFailure
+├── CannotStart     something has to be mended before the stack can start; exit code 2
+└── CannotStay      a process ended too often; exit code 1, with its last lines
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class StackFailure(Exception):
+    """Base of this package's errors."""
+
+
+class CannotStart(StackFailure):
+    """Raised when the stack cannot start as things are."""
+
+
+class CannotStay(StackFailure):
+    """Raised when a process does not stay up."""
+
+    def __init__(self, name: str, reason: str, lines: Sequence[str]) -> None:
+        last = "\n".join(f"  {line}" for line in lines)
+        super().__init__(f"{name} {reason}" + (f"; its last output was:\n{last}" if lines else ""))

