@@ -26,6 +26,7 @@ from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
 from faust_app.runtime.codec import encode, encode_frame, event_time, new_id, root
 from faust_app.runtime.errors import ConfigurationError
+from faust_app.runtime.settings import PROJECT
 from faust_app.runtime.topics import SHARED, Topic
 from models.messages.market import Marks
 from tables.journal import Output
@@ -78,7 +79,7 @@ class MarketFeed:
             found = await reference.load("instruments", reference.repository.load_instruments)
         finally:
             await reference.close()
-        chosen = read_watchlist(self._settings.instruments_file, InstrumentRegistry(found))
+        chosen = read_watchlist(PROJECT / self._settings.instruments_file, InstrumentRegistry(found))
         partition = {one.instrument_token: self._worker.topics.partition(one.co_location_group) for one in chosen}
         unknown = self._worker.topics.partition
         self._framing = Framing(

@@ -25,7 +25,14 @@ from faust_app.runtime.trading_state import TradingStateView
 from models.messages import ids
 from models.messages.control import TradingState
 from models.messages.envelope import Envelope
-from models.messages.orders import OrderFailed, OrderStatus, OrderSubmitted, OrderUpdate, PlannedOrder
+from models.messages.orders import (
+    OrderAcknowledged,
+    OrderFailed,
+    OrderStatus,
+    OrderSubmitted,
+    OrderUpdate,
+    PlannedOrder,
+)
 from models.messages.signals import AcceptedSignal
 from tables import orders as orders_table
 from tables.journal import Output
@@ -151,7 +158,7 @@ class TradingEngine:
     def _consequences(self, folded: Folded, cause: Envelope[OrderUpdate]) -> list[Output]:
         outputs = []
         if folded.acknowledged is not None:
-            outputs.append(self._acknowledgement(folded, cause))
+            outputs.append(self._acknowledgement(folded.acknowledged, cause))
         outputs += [
             self._events.by_account(
                 Topic.ORDERS_FILLED,
@@ -167,15 +174,14 @@ class TradingEngine:
             outputs.append(self._failure(folded.failed, cause))
         return outputs
 
-    def _acknowledgement(self, folded: Folded, cause: Envelope[OrderUpdate]) -> Output:
-        order = folded.record.order
+    def _acknowledgement(self, acknowledged: OrderAcknowledged, cause: Envelope[OrderUpdate]) -> Output:
         return self._events.by_account(
             Topic.ORDERS_ACK,
-            folded.acknowledged,
-            message_id=ids.order_event_id("acknowledged", order.order_id),
+            acknowledged,
+            message_id=ids.order_event_id("acknowledged", acknowledged.order_id),
             cause=cause,
-            account=order.account,
-            at=cause.data.event_time,
+            account=acknowledged.account,
+            at=acknowledged.event_time,
         )
 
     def _failure(self, failed: OrderFailed, cause: Envelope[Any]) -> Output:

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+LONGEST_LINE = 400
+
+
 class StackFailure(Exception):
     """Base of this package's errors."""
 
@@ -22,5 +25,5 @@ class CannotStay(StackFailure):
     """Raised when a process does not stay up."""
 
     def __init__(self, name: str, reason: str, lines: Sequence[str]) -> None:
-        last = "\n".join(f"  {line}" for line in lines)
+        last = "\n".join(f"  {line[:LONGEST_LINE]}" for line in lines)
         super().__init__(f"{name} {reason}" + (f"; its last output was:\n{last}" if lines else ""))

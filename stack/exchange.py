@@ -7,14 +7,13 @@ import json
 import secrets
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 
 import aiohttp
 
 from brokers.zerodha.session import login, write_token
-
 from faust_app.runtime.settings import StackSettings
 from stack import ports
 from stack.process import Command
@@ -35,6 +34,10 @@ class MarketChoice:
     speed: float
     replay: Path | None = None
     rate: int | None = None
+
+    def on(self, day: date | None) -> MarketChoice:
+        """The same market on a trading day."""
+        return replace(self, session_date=day)
 
 
 @dataclass
@@ -86,9 +89,12 @@ class Exchange:
         elapsed = (time.monotonic() - self._opened_at) * self.market.speed
         return datetime.fromtimestamp(session_start(day) + elapsed, IST).strftime("%H:%M")
 
-    def _on_line(self, line: str) -> None:
-        if not self._request_token and line.startswith("{"):
-            self._request_token = json.loads(line)["request_token"]
+    def _on_line(self, line: str) -> bool:
+        """Takes the first line, which holds secrets: it goes into no log."""
+        if self._request_token or not line.startswith("{"):
+            return False
+        self._request_token = json.loads(line)["request_token"]
+        return True
 
     async def _is_ready(self) -> bool:
         """Ready when it has printed its first line and let us log in."""
@@ -114,6 +120,8 @@ def _option(name: str, value: object | None) -> list[str]:
     return [] if value is None else [name, str(value)]
 
 
-def default_market(settings: StackSettings, day: date) -> MarketChoice:
-    """The synthetic market of the settings."""
-    return MarketChoice(day, settings.sandbox_seed, settings.sandbox_symbols, settings.sandbox_speed)
+def synthetic_market(settings: StackSettings) -> MarketChoice:
+    """The synthetic market of the settings; its trading day is chosen when it starts."""
+    return MarketChoice(
+        None, settings.sandbox_seed, settings.sandbox_symbols, settings.sandbox_speed, rate=settings.sandbox_rate
+    )

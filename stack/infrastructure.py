@@ -10,7 +10,7 @@ from faust_app.runtime.settings import KafkaSettings, PostgresSettings, RedisSet
 from stack import kafka, ports, postgres, redis
 from stack.supervisor import Service, Supervisor
 
-NAMES = ("redis", "postgres", "kafka")  # in the order in which they are stopped
+NAMES = ("redis", "postgres", "kafka")
 
 
 @dataclass(frozen=True)
@@ -95,5 +95,4 @@ async def start(supervisor: Supervisor, state: Path, at: Endpoints) -> None:
 
 async def stop(supervisor: Supervisor) -> None:
     """Stop all three."""
-    for name in NAMES:
-        await supervisor.stop(name)
+    await supervisor.stop(*NAMES)

@@ -16,13 +16,9 @@ from stack.process import Command
 from stack.supervisor import Service
 
 STOP_ORDER = (
-    "market_feed",
-    "strategy_runner",
-    "risk_manager",
-    "trading_engine",
-    "portfolio_manager",
-    "ledger",
-    "monitor",
+    ("market_feed",),
+    ("strategy_runner", "risk_manager", "trading_engine", "portfolio_manager"),
+    ("ledger", "monitor"),
 )
 PORT_VARIABLE = "ALPHA_PANDA_WEB_PORT"
 
@@ -62,7 +58,7 @@ def planned_workers(settings: Settings) -> list[Planned]:
 
 def stop_groups(workers: list[Planned]) -> list[list[str]]:
     """Names to stop together, upstream first."""
-    return [[one.name for one in workers if one.stage == stage] for stage in STOP_ORDER]
+    return [[one.name for one in workers if one.stage in stages] for stages in STOP_ORDER]
 
 
 async def is_ready(port: int) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-LAST_LINES = 15
+LAST_LINES = 6
 LOG_BYTES = 20 * 1024 * 1024
 LOG_FILES = 3
 LONGEST_LINE = 1024 * 1024
@@ -32,9 +32,9 @@ class Command:
 
 
 class Process:
-    """A running child. `on_line` sees every line of output first."""
+    """A running child. `on_line` sees every line of output first; a line it takes (True) is not written down."""
 
-    def __init__(self, command: Command, logs: Path, on_line: Callable[[str], None] | None = None) -> None:
+    def __init__(self, command: Command, logs: Path, on_line: Callable[[str], bool] | None = None) -> None:
         self.command = command
         self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self._on_line = on_line
@@ -77,9 +77,9 @@ class Process:
             self._note(raw.decode(errors="replace").rstrip("\n"))
 
     def _note(self, line: str) -> None:
+        if self._on_line is not None and self._on_line(line):
+            return
         self.last_lines.append(line)
-        if self._on_line is not None:
-            self._on_line(line)
         self._log.emit(logging.makeLogRecord({"msg": line}))
 
     async def wait(self) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from stack.errors import CannotStay
 from stack.process import Command, Process
@@ -42,7 +43,7 @@ class Service:
     name: str
     command: Callable[[], Command]
     probe: Probe
-    on_line: Callable[[str], None] | None = None
+    on_line: Callable[[str], bool] | None = None
     ready_seconds: float = 60.0
     state: State = State.STARTING
     restarts: int = 0
@@ -80,9 +81,9 @@ class Supervisor:
             reason = f"is not ready after {service.ready_seconds:.0f} s"
             raise CannotStay(service.name, reason, list(lines)) from None
 
-    async def or_failure(self, work: Awaitable[object]) -> None:
+    async def or_failure(self, work: Awaitable[Any]) -> None:
         """Wait for `work`, or raise what made a service fail for good."""
-        task = asyncio.ensure_future(work)
+        task: asyncio.Future[Any] = asyncio.ensure_future(work)
         await asyncio.wait({task, self._failed}, return_when=asyncio.FIRST_COMPLETED)
         if self._failed.done():
             task.cancel()

@@ -46,7 +46,9 @@ def _compose(path: Path) -> yaml.Node:
 
 
 def _parts(node: yaml.Node) -> tuple[bool, list[tuple[int, str]], list[Problem]]:
-    everything, rows, problems = False, [], []
+    everything = False
+    rows: list[tuple[int, str]] = []
+    problems: list[Problem] = []
     for key, value in node.value:
         line = key.start_mark.line + 1
         if key.value == "all" and value.tag.endswith(":bool"):

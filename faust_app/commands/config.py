@@ -49,9 +49,13 @@ def _layer(name: tuple[str, ...], layers: list[tuple[str, dict[str, Any]]]) -> s
     if variable in {known.upper() for known in os.environ}:
         return "environment"
     for layer, tree in reversed(layers):
-        found: Any = tree
-        for part in name:
-            found = found.get(part) if isinstance(found, dict) else None
-        if found is not None:
+        if _has(tree, name):
             return layer
     return "default"
+
+
+def _has(tree: dict[str, Any], name: tuple[str, ...]) -> bool:
+    found: Any = tree
+    for part in name:
+        found = found.get(part) if isinstance(found, dict) else None
+    return found is not None

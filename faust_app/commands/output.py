@@ -64,16 +64,6 @@ def show(rows: Iterable[dict[str, Any]], columns: Sequence[str], *, as_json: boo
     console.print(table, soft_wrap=not console.is_terminal)
 
 
-def sentence(error: Exception) -> str:
-    """One line of an error's message; of a validation error, each field with what is wrong."""
-    from pydantic import ValidationError
-
-    if isinstance(error, ValidationError):
-        rows = error.errors(include_url=False, include_input=False)
-        return "; ".join(f"{'.'.join(map(str, row['loc'])) or 'parameters'}: {row['msg']}" for row in rows)
-    return " ".join(str(error).split())
-
-
 def confirm(question: str, *, yes: bool) -> None:
     """Ask before something that cannot be undone; ends the command when the answer is no."""
     if not yes and not typer.confirm(question):

@@ -8,8 +8,8 @@ import typer
 import yaml
 
 from faust_app.commands.control_events import actor, control_events
-from faust_app.commands.output import AsJson, run, sentence, show
-from faust_app.runtime.errors import ConfigurationError
+from faust_app.commands.output import AsJson, run, show
+from faust_app.runtime.errors import ConfigurationError, one_sentence
 from faust_app.runtime.settings import Settings, settings
 from models.messages.control import StrategiesChanged
 
@@ -100,7 +100,7 @@ async def _set(config: Settings, instance: str, assignments: list[str]) -> None:
     try:
         find(row["strategy"]).parameters_type(**parameters)
     except (ValidationError, LookupError) as error:
-        raise ConfigurationError(f"{instance}: {sentence(error)}") from error
+        raise ConfigurationError(f"{instance}: {one_sentence(error)}") from error
     await _change(config, instance, "set " + " ".join(assignments), parameters=parameters)
 
 

@@ -10,6 +10,8 @@ RuntimeFailure
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 
 class RuntimeFailure(Exception):
     """Base of this package's errors."""
@@ -33,3 +35,11 @@ class TransientError(RuntimeFailure):
 
 class BrakeTripped(RuntimeFailure):
     """Raised when dead letters come too fast to be the messages' fault."""
+
+
+def one_sentence(error: Exception) -> str:
+    """One line of an error's message; of a validation error, each field with what is wrong."""
+    if isinstance(error, ValidationError):
+        rows = error.errors(include_url=False, include_input=False)
+        return "; ".join(f"{'.'.join(map(str, row['loc'])) or 'parameters'}: {row['msg']}" for row in rows)
+    return " ".join(str(error).split())

@@ -249,6 +249,8 @@ class ExactRecovery(Recovery):
 class ExactTableManager(TableManager):
     """Builds `ExactRecovery`."""
 
+    _recovery: Recovery | None = None
+
     @property
     def recovery(self) -> Recovery:
         """The recovery service."""

@@ -22,6 +22,7 @@ class HealthServer:
 
     def __init__(self, state: WorkerState, *, stage: str, broker: str, host: str, port: int) -> None:
         self._state = state
+        self._stage, self._broker = stage, broker
         self._host, self._port = host, port
         self._ready = metrics.WORKER_READY.labels(stage, broker)
         self._delay = metrics.EVENT_LOOP_DELAY.labels(stage, broker)
@@ -77,7 +78,8 @@ class HealthServer:
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         reasons = self.reasons()
-        return web.json_response({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
+        body = {"stage": self._stage, "broker": self._broker, "ready": not reasons, "reasons": reasons}
+        return web.json_response(body, status=503 if reasons else 200)
 
     async def _metrics(self, _request: web.Request) -> Any:
         return web.Response(body=generate_latest(metrics.OWN), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -162,6 +162,7 @@ class StackSettings(Section):
     sandbox_port: Port = Field(18000, description="port of the sandbox exchange")
     sandbox_seed: int = Field(7, description="seed of the synthetic market")
     sandbox_symbols: int = Field(50, ge=1, le=9000, description="instruments of the synthetic market")
+    sandbox_rate: int | None = Field(None, ge=1, le=100_000, description="synthetic ticks a market second over all")
     sandbox_speed: float = Field(1.0, gt=0, le=1000, description="market seconds a second")
 
 

@@ -1,0 +1,112 @@
+"""`alpha-panda up|reset|doctor|status`: the local stack."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from faust_app.commands.output import AsJson, Yes, confirm, run, show, to_json
+from faust_app.runtime.errors import ConfigurationError
+from faust_app.runtime.settings import load_settings
+
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
+UNITS = {"s": 1, "m": 60, "h": 3600, None: 1}
+DOCTOR_COLUMNS = ("check", "result", "detail")
+STATUS_COLUMNS = ("worker", "ready", "reasons")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+
+    @app.command()
+    def up(
+        profile: Annotated[str | None, typer.Option(help="Profile; default: ALPHA_PANDA_PROFILE, or base.")] = None,
+        duration: Annotated[str | None, typer.Option("--for", help="End by itself after 60s, 10m or 1h.")] = None,
+        json_file: Annotated[Path | None, typer.Option("--json", help="Write the summary to this file.")] = None,
+        view: Annotated[bool, typer.Option(help="Show the live table when this is a terminal.")] = True,
+    ) -> None:
+        """Start Kafka, PostgreSQL, Redis, the sandbox exchange and all workers; Ctrl-C stops them and sums up."""
+        from stack.exchange import synthetic_market
+        from stack.run import Options
+
+        config = load_settings(profile)
+        market = None if config.feed.api_key is not None else synthetic_market(config.stack)
+        _check_writable(json_file)
+        options = Options(market, {}, seconds=_seconds(duration), json_file=json_file, show_view=view)
+        print_summary(run_stack(config, options))
+
+    @app.command()
+    def reset(yes: Yes = False) -> None:
+        """Remove everything the local stack keeps: topics, database, tables, logs."""
+        from stack.state import is_held
+
+        state = load_settings().stack.state_directory.absolute()
+        if is_held(state):
+            raise ConfigurationError(f"A stack runs on {state}: stop it first")
+        if not state.exists():
+            typer.echo(f"There is nothing at {state}")
+            return
+        confirm(f"Remove {state} with all positions, orders and logs?", yes=yes)
+        shutil.rmtree(state)
+        typer.echo(f"Removed {state}")
+
+    @app.command()
+    def doctor(as_json: AsJson = False) -> None:
+        """Check what the local stack needs, and say what to do about what is missing."""
+        from stack.doctor import check_all
+
+        rows = check_all(load_settings())
+        show(rows, DOCTOR_COLUMNS, as_json=as_json, empty="")
+        if any(row["result"] == "fail" for row in rows):
+            raise typer.Exit(1)
+
+    @app.command()
+    def status(as_json: AsJson = False) -> None:
+        """Readiness of every worker of the running stack, and why one is not ready."""
+        from stack.state import is_held
+        from stack.status import read_status
+
+        config = load_settings()
+        if not is_held(config.stack.state_directory.absolute()):
+            raise ConfigurationError(f"No stack runs on {config.stack.state_directory}: start it with `alpha-panda up`")
+        rows = run(read_status(config))
+        show(rows, STATUS_COLUMNS, as_json=as_json, empty="No worker answers")
+
+
+def run_stack(config: Any, options: Any) -> dict[str, Any]:
+    """Run the stack to its end; failures as this command line's errors."""
+    from stack.errors import CannotStart, StackFailure
+    from stack.run import up as run_up
+
+    try:
+        return run(run_up(config, options, typer.echo))
+    except CannotStart as error:
+        raise ConfigurationError(str(error)) from error
+    except StackFailure as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+
+
+def print_summary(summary: dict[str, Any]) -> None:
+    """One line per figure."""
+    for name, value in summary.items():
+        shown = to_json(value) if isinstance(value, dict) else value
+        typer.echo(f"{name.replace('_', ' '):24}{shown}")
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    found = DURATION.fullmatch(text.strip())
+    if found is None or float(found[1]) <= 0:
+        raise ConfigurationError(f"--for {text!r} is not a duration like 60s, 10m or 1h")
+    return float(found[1]) * UNITS[found[2]]
+
+
+def _check_writable(file: Path | None) -> None:
+    if file is not None and (not file.absolute().parent.is_dir() or file.is_dir()):
+        raise ConfigurationError(f"The summary cannot be written to {file}: not a file in an existing folder")

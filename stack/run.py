@@ -1,0 +1,238 @@
+"""The whole of `up`: start everything in order, watch it run, stop it in order, say what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from faust_app.runtime import admin, schema, seeding
+from faust_app.runtime.errors import ConfigurationError, RuntimeFailure
+from faust_app.runtime.settings import Settings, load_settings, merge
+from faust_app.runtime.topology import topic_specs
+from stack import infrastructure, kafka, ports
+from stack.errors import CannotStart
+from stack.exchange import NAME as EXCHANGE
+from stack.exchange import Exchange, MarketChoice
+from stack.plan import Planned, planned_workers, stop_groups
+from stack.scrape import Scraper
+from stack.state import StateFolder
+from stack.summary import read_effects, summarise
+from stack.supervisor import Supervisor
+from stack.view import Watcher
+
+DRAIN_SECONDS = 15.0
+SCRAPE_SECONDS = 1.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is asked for. `market` is None when the feed is a real one; `extra` is a layer of settings."""
+
+    market: MarketChoice | None
+    extra: Mapping[str, Any]
+    seconds: float | None = None
+    until_finished: bool = False
+    json_file: Path | None = None
+    show_view: bool = True
+
+
+class Run:
+    """One run of the stack on one state folder."""
+
+    def __init__(self, settings: Settings, options: Options, say: Say) -> None:
+        self._settings = settings
+        self._options = options
+        self._say = say
+        self._state = StateFolder(settings.stack.state_directory)
+        self._supervisor: Supervisor
+        self._exchange: Exchange | None = None
+        self._workers: list[Planned] = []
+        self._scraper: Scraper
+        self._stop = asyncio.Event()
+        self._began = datetime.now(UTC)
+        self._ready_at = 0.0
+
+    async def run(self) -> dict[str, Any]:
+        """Until the time is over, the recording has ended, or somebody stops it; the summary."""
+        self._state.acquire()
+        self._listen()
+        self._supervisor = Supervisor(self._state.path / "logs")
+        try:
+            await self._or_stopped(self._start())
+            if not self._stop.is_set():
+                await self._supervisor.or_failure(self._watch())
+            return await self._finish()
+        finally:
+            await self._stop_all()
+            self._supervisor.close()
+            self._state.release()
+
+    def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._asked_to_stop)
+
+    def _asked_to_stop(self) -> None:
+        if self._stop.is_set():
+            os._exit(130)  # asked twice: the guardian ends what is left
+        self._say("Stopping ...")
+        self._stop.set()
+
+    async def _or_stopped(self, work: Any) -> None:
+        """Wait for `work`, but not once we are asked to stop."""
+        working = asyncio.ensure_future(work)
+        stopping = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not working.done():
+            working.cancel()
+        await asyncio.gather(working, return_exceptions=self._stop.is_set())
+
+    async def _start(self) -> None:
+        started = time.monotonic()
+        at = await asyncio.to_thread(self._choose)
+        if not kafka.cached_jars():
+            self._say(f"Downloading Kafka {kafka.VERSION} (43 MB, once) ...")
+        self._say(f"Starting Kafka, PostgreSQL and Redis; state and logs are in {self._state.path}")
+        await infrastructure.start(self._supervisor, self._state.path, at)
+        self._say("Creating topics and schema, starting the exchange ...")
+        await asyncio.gather(self._bootstrap(), schema.migrate(self._settings), self._start_exchange())
+        await self._seed()
+        await self._start_workers()
+        self._ready_at = time.monotonic()
+        self._say(f"Ready after {self._ready_at - started:.1f} s: {len(self._workers)} workers")
+
+    def _choose(self) -> infrastructure.Endpoints:
+        at = infrastructure.choose_endpoints(self._settings, self._state.path)
+        overlay: dict[str, Any] = merge(at.overlay(), dict(self._options.extra))
+        overlay = merge(overlay, {"worker": {"data_directory": str(self._state.path / "tables")}})
+        if self._options.market is not None:
+            self._exchange = self._new_exchange(self._options.market)
+            overlay = merge(overlay, self._exchange.overlay())
+        self._state.write_overlay(overlay)
+        self._overlay = overlay
+        self._settings = load_settings(self._settings.profile)
+        return at
+
+    def _new_exchange(self, market: MarketChoice) -> Exchange:
+        day = market.session_date
+        if day is None and market.replay is None:
+            day = self._state.next_session_date()
+            self._state.note_session_date(day)
+        stack = self._settings.stack
+        port = ports.choose("the sandbox", stack.sandbox_port, type(stack).model_fields["sandbox_port"].default)
+        return Exchange(port, market.on(day), self._state.path / "run" / "access_token")
+
+    async def _bootstrap(self) -> None:
+        done = await admin.bootstrap(self._settings, topic_specs(self._settings))
+        if done.mismatches:
+            raise CannotStart("Topics are not what this release needs: " + "; ".join(done.mismatches))
+
+    async def _start_exchange(self) -> None:
+        if self._exchange is not None:
+            await self._supervisor.start([self._exchange.service()])
+
+    async def _seed(self) -> None:
+        dump = await asyncio.to_thread(seeding.read_dump, self._settings, None)
+        done = await seeding.seed(self._settings, dump)
+        self._say(f"{done.instruments} instruments loaded")
+        if done.problems:
+            self._say(f"{len(done.problems)} lines of the instrument dump were refused")
+
+    async def _start_workers(self) -> None:
+        self._workers = planned_workers(self._settings)
+        self._scraper = Scraper({one.name: one.port for one in self._workers})
+        environment = self._environment()
+        self._say(f"Starting {len(self._workers)} workers ...")
+        await self._supervisor.start([one.service(environment) for one in self._workers])
+        if self._exchange is not None:
+            self._exchange.note_opened()
+
+    def _environment(self) -> dict[str, str]:
+        found = {"ALPHA_PANDA_PROFILE": self._settings.profile}
+        found["ALPHA_PANDA__STACK__STATE_DIRECTORY"] = str(self._state.path)
+        if self._exchange is not None:
+            found["ALPHA_PANDA__FEED__API_KEY"] = self._exchange.api_key
+        return found
+
+    async def _watch(self) -> None:
+        """Scrape and show until the end."""
+        deadline = None if self._options.seconds is None else self._ready_at + self._options.seconds
+        watcher = Watcher(self._supervisor.services, self._scraper.totals, live=self._options.show_view)
+        with watcher:
+            while not self._stop.is_set() and (deadline is None or time.monotonic() < deadline):
+                await self._scraper.scrape()
+                watcher.show(time.monotonic() - self._ready_at)
+                if self._options.until_finished and await self._is_finished():
+                    return
+                left = SCRAPE_SECONDS if deadline is None else min(SCRAPE_SECONDS, deadline - time.monotonic())
+                try:
+                    await asyncio.wait_for(self._stop.wait(), max(0.0, left))
+                except TimeoutError:
+                    continue
+
+    async def _is_finished(self) -> bool:
+        return self._exchange is not None and await self._exchange.is_finished()
+
+    async def _finish(self) -> dict[str, Any]:
+        """Stop the feed, let the pipeline drain, read what happened."""
+        if not self._workers or not self._ready_at:
+            raise CannotStart("Stopped before everything was ready")
+        seconds = time.monotonic() - self._ready_at
+        if self._options.until_finished:
+            await self._drain()
+        await self._scraper.scrape()
+        await self._supervisor.stop("market_feed")
+        lag = await self._drain()
+        effects = await read_effects(self._settings, self._began)
+        restarts = sum(service.restarts for service in self._supervisor.services.values())
+        return summarise(self._scraper.totals, effects, restarts=restarts, seconds=seconds, lag_end=lag)
+
+    async def _drain(self) -> int:
+        """Wait until every group has handled everything; what is left when it takes too long."""
+        since = time.time()
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while True:
+            await self._scraper.scrape()
+            lag = int(self._scraper.totals.sum("consumer_lag_messages"))
+            probed = self._scraper.totals.highest("last_probe_timestamp_seconds")
+            if (lag == 0 and probed > since + SCRAPE_SECONDS) or time.monotonic() > deadline:
+                return lag
+            await asyncio.sleep(SCRAPE_SECONDS / 4)
+
+    async def _stop_all(self) -> None:
+        for names in stop_groups(self._workers):
+            await self._supervisor.stop(*names)
+        await self._supervisor.stop(EXCHANGE)
+        await infrastructure.stop(self._supervisor)
+        if self._workers:
+            await self._scraper.close()
+
+
+async def up(settings: Settings, options: Options, say: Say) -> dict[str, Any]:
+    """Run the stack to its end; the summary, also written to the JSON file that was asked for."""
+    try:
+        summary = await Run(settings, options, say).run()
+    except RuntimeFailure as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        raise CannotStart(str(error)) from error
+    if options.json_file is not None:
+        write_json(options.json_file, summary)
+    return summary
+
+
+def write_json(file: Path, summary: dict[str, Any]) -> None:
+    """Replace the file at once."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(summary, indent=2) + "\n")
+    temporary.replace(file)
