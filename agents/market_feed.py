@@ -15,6 +15,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from faust.exceptions import NotReady, ProducerSendError
 
+from agents.feed.barrier import Barrier
 from agents.feed.framing import Framing, Numbered
 from agents.feed.marks import MarkBoard
 from agents.feed.queue import TickQueue
@@ -58,6 +59,7 @@ class MarketFeed:
         self._in_flight: set[asyncio.Future[Any]] = set()
         self._room = asyncio.Event()
         self._is_stopping = False
+        self._barrier = Barrier(worker.settings) if self._settings.run_id is not None else None
         self._seen = {"refused": 0, "repeated": 0, "dropped": 0, "late": 0}
 
     async def run(self) -> None:
@@ -113,7 +115,9 @@ class MarketFeed:
             ticker.stop()
         self._queue.close()
         self._awake.set()
-        if self._loop is not None and self._tickers:
+        if self._barrier is not None:
+            await self._barrier.close()
+        elif self._loop is not None and self._tickers:
             await self._publish_waiting()
             await asyncio.gather(*self._in_flight, return_exceptions=True)
 
@@ -177,6 +181,9 @@ class MarketFeed:
 
     async def _send(self, numbered: Numbered) -> None:
         partition, frame = numbered
+        if self._barrier is not None and frame.event_time > self._barrier.clock:
+            await asyncio.gather(*self._in_flight, return_exceptions=True)
+            await self._barrier.wait(frame.event_time)
         while len(self._in_flight) >= MOST_IN_FLIGHT:
             self._room.clear()
             await self._room.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -24,11 +25,12 @@ from stack.exchange import Exchange, MarketChoice
 from stack.plan import Planned, planned_workers, stop_groups
 from stack.scrape import Scraper
 from stack.state import StateFolder
-from stack.summary import read_effects, summarise
+from stack.summary import read_digest, read_effects, summarise
 from stack.supervisor import Supervisor
 from stack.view import Watcher
 
 DRAIN_SECONDS = 15.0
+FEED = "market_feed"  # starts when the others are ready: ticks that nobody reads yet would only wait
 SCRAPE_SECONDS = 1.0
 Say = Callable[[str], None]
 
@@ -40,7 +42,8 @@ class Options:
     market: MarketChoice | None
     extra: Mapping[str, Any]
     seconds: float | None = None
-    until_finished: bool = False
+    until_finished: bool = False  # the market is a recording: end when it has been played
+    keep: bool = True  # keep topics, schema and tables of the namespace
     json_file: Path | None = None
     show_view: bool = True
 
@@ -114,7 +117,7 @@ class Run:
     def _choose(self) -> infrastructure.Endpoints:
         at = infrastructure.choose_endpoints(self._settings, self._state.path)
         overlay: dict[str, Any] = merge(at.overlay(), dict(self._options.extra))
-        overlay = merge(overlay, {"worker": {"data_directory": str(self._state.path / "tables")}})
+        overlay = merge({"worker": {"data_directory": str(self._state.path / "tables")}}, overlay)
         if self._options.market is not None:
             self._exchange = self._new_exchange(self._options.market)
             overlay = merge(overlay, self._exchange.overlay())
@@ -153,7 +156,9 @@ class Run:
         self._scraper = Scraper({one.name: one.port for one in self._workers})
         environment = self._environment()
         self._say(f"Starting {len(self._workers)} workers ...")
-        await self._supervisor.start([one.service(environment) for one in self._workers])
+        services = {one.stage: one.service(environment) for one in self._workers if one.stage == FEED}
+        await self._supervisor.start([one.service(environment) for one in self._workers if one.stage != FEED])
+        await self._supervisor.start(services.values())
         if self._exchange is not None:
             self._exchange.note_opened()
 
@@ -188,14 +193,14 @@ class Run:
         if not self._workers or not self._ready_at:
             raise CannotStart("Stopped before everything was ready")
         seconds = time.monotonic() - self._ready_at
-        if self._options.until_finished:
-            await self._drain()
-        await self._scraper.scrape()
-        await self._supervisor.stop("market_feed")
+        if self._exchange is not None:
+            await self._supervisor.stop(EXCHANGE)  # no more ticks come: the feed's last figures can still be read
         lag = await self._drain()
         effects = await read_effects(self._settings, self._began)
+        digest = await read_digest(self._settings) if self._options.until_finished else None
         restarts = sum(service.restarts for service in self._supervisor.services.values())
-        return summarise(self._scraper.totals, effects, restarts=restarts, seconds=seconds, lag_end=lag)
+        summary = summarise(self._scraper.totals, effects, restarts=restarts, seconds=seconds, lag_end=lag)
+        return summary if digest is None else {**summary, "digest": digest}
 
     async def _drain(self) -> int:
         """Wait until every group has handled everything; what is left when it takes too long."""
@@ -213,9 +218,17 @@ class Run:
         for names in stop_groups(self._workers):
             await self._supervisor.stop(*names)
         await self._supervisor.stop(EXCHANGE)
+        if not self._options.keep and self._workers:
+            await self._forget_namespace()
         await infrastructure.stop(self._supervisor)
         if self._workers:
             await self._scraper.close()
+
+    async def _forget_namespace(self) -> None:
+        """Remove what a replay has left: its topics, schema and tables."""
+        await admin.remove(self._settings, [spec.name for spec in topic_specs(self._settings)])
+        await schema.remove(self._settings)
+        await asyncio.to_thread(shutil.rmtree, self._settings.worker.data_directory, ignore_errors=True)
 
 
 async def up(settings: Settings, options: Options, say: Say) -> dict[str, Any]:

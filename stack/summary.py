@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +14,7 @@ from sqlalchemy import func, select
 from faust_app.runtime.database import create_engine, transaction
 from faust_app.runtime.settings import Settings
 from models.rows.audit import AuditRow
-from models.rows.trading import SnapshotRow
+from models.rows.trading import FillRow, OrderRow, SignalRow, SnapshotRow
 from stack.scrape import Totals
 
 MILLISECONDS = 1000
@@ -60,6 +61,39 @@ def _pnl(row: Any) -> dict[str, Any]:
 
 def _text(value: Any) -> Any:
     return f"{value.normalize():f}" if isinstance(value, Decimal) else value
+
+
+async def read_digest(settings: Settings) -> dict[str, Any]:
+    """What two replays of the same recording must agree on: every signal, order and fill, and the final money."""
+    fills = select(FillRow.fill_id, FillRow.order_id, FillRow.quantity, FillRow.price, FillRow.occurred_at).order_by(
+        FillRow.fill_id
+    )
+    orders = select(
+        OrderRow.order_id, OrderRow.signal_id, OrderRow.side, OrderRow.quantity, OrderRow.limit_price, OrderRow.status
+    ).order_by(OrderRow.order_id)
+    signals = select(SignalRow.signal_id, SignalRow.decision, SignalRow.code).order_by(SignalRow.signal_id)
+    newest = (SnapshotRow.account, SnapshotRow.fills.desc(), SnapshotRow.occurred_at.desc())
+    money = (
+        select(SnapshotRow.account, SnapshotRow.cash, SnapshotRow.realised, SnapshotRow.charges, SnapshotRow.fills)
+        .distinct(SnapshotRow.account)
+        .order_by(*newest)
+    )
+    engine = create_engine(settings, pool_size=1)
+    try:
+        async with transaction(engine) as connection:
+            named = {"signals": signals, "orders": orders, "fills": fills, "money": money}
+            return {name: _digest(await connection.execute(query)) for name, query in named.items()}
+    finally:
+        await engine.dispose()
+
+
+def _digest(rows: Iterable[Any]) -> str:
+    found = hashlib.sha256()
+    count = 0
+    for row in rows:
+        found.update(repr([str(value) for value in row]).encode())
+        count += 1
+    return f"{count}:{found.hexdigest()[:32]}"
 
 
 def summarise(totals: Totals, effects: Effects, *, restarts: int, seconds: float, lag_end: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ MODULES = (
     "config",
     "worker",
     "sandbox",
-
+    "replay",
     "reports",
     "trace",
     "strategies",

@@ -79,7 +79,7 @@ async def _list(config: Settings) -> list[dict[str, Any]]:
     async with reader(config) as consumer:
         present = await consumer.topics()
         for name in names:
-            found = await messages(consumer, name) if name in present else []
+            found = await messages(config, consumer, name) if name in present else []
             if found:
                 done = await _replayed(config, name)
                 rows.append(_list_row(name, found, done))
@@ -105,7 +105,7 @@ def _headers(message: Any) -> dict[str, str]:
 async def _show(config: Settings, name: str, offset: int | None, limit: int) -> list[dict[str, Any]]:
     async with reader(config) as consumer:
         newest = limit if offset is None else None
-        found = await messages(consumer, name, newest=newest, offset=offset)
+        found = await messages(config, consumer, name, newest=newest, offset=offset)
     done = await _replayed(config, name)
     if offset is not None:
         found = [message for message in found if message.offset == offset]
@@ -143,7 +143,7 @@ async def _replay(config: Settings, name: str, offset: int | None) -> int:
     from aiokafka.errors import KafkaError
 
     async with reader(config) as consumer:
-        found = await messages(consumer, name, offset=offset)
+        found = await messages(config, consumer, name, offset=offset)
     done = await _replayed(config, name)
     chosen = [m for m in found if (m.offset == offset if offset is not None else m.offset not in done)]
     if offset is not None and not chosen:

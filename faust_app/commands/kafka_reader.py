@@ -30,19 +30,24 @@ async def reader(config: Settings) -> AsyncIterator[Any]:
         await consumer.stop()
 
 
-async def partitions(consumer: Any, topic: str) -> list[Any]:
+async def partitions(config: Settings, consumer: Any, topic: str) -> list[Any]:
     """The topic's partitions. Raises ConfigurationError when it does not exist."""
     from aiokafka import TopicPartition
 
-    if topic not in await consumer.topics():
+    from faust_app.runtime.topology import topic_specs
+
+    count = next((spec.partitions for spec in topic_specs(config) if spec.name == topic), 0)
+    if not count or topic not in await consumer.topics():
         raise ConfigurationError(f"Topic {topic!r} does not exist yet; create it with `alpha-panda bootstrap`")
-    return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
+    return [TopicPartition(topic, number) for number in range(count)]
 
 
-async def messages(consumer: Any, topic: str, *, newest: int | None = None, offset: int | None = None) -> list[Any]:
+async def messages(
+    config: Settings, consumer: Any, topic: str, *, newest: int | None = None, offset: int | None = None
+) -> list[Any]:
     """What is in the topic now, by partition and offset: all, from `offset`, or the `newest` of each partition."""
     found: list[Any] = []
-    for tp in await partitions(consumer, topic):
+    for tp in await partitions(config, consumer, topic):
         begin = (await consumer.beginning_offsets([tp]))[tp]
         end = (await consumer.end_offsets([tp]))[tp]
         start = begin if newest is None else max(begin, end - newest)

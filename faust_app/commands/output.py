@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 Result = TypeVar("Result")
+WIDE = 260  # columns where the output is not a terminal
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -61,7 +62,9 @@ def show(rows: Iterable[dict[str, Any]], columns: Sequence[str], *, as_json: boo
     for row in rows:
         table.add_row(*(text(row.get(column)) for column in columns))
     console = Console()
-    console.print(table, soft_wrap=not console.is_terminal)
+    if not console.is_terminal:
+        console = Console(width=WIDE)
+    console.print(table)
 
 
 def confirm(question: str, *, yes: bool) -> None:

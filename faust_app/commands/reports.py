@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
         """Open positions of every account, by strategy, from its latest snapshot."""
         config = _checked(broker)
         rows = [
-            {"account": snapshot["account"], **position}
+            {"account": snapshot["account"], **_money(position)}
             for snapshot in run(latest_snapshots(config, broker))
             for position in snapshot["positions"]
             if position["quantity"]
@@ -91,6 +91,11 @@ async def query(config: Settings, statement: Any) -> list[dict[str, Any]]:
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value.normalize() if isinstance(value, Decimal) else value for name, value in row.items()}
+
+
+def _money(position: dict[str, Any]) -> dict[str, Any]:
+    names = ("average_price", "mark", "realised", "unrealised")
+    return {**position, **{name: Decimal(position[name]).normalize() for name in names}}
 
 
 async def _orders(config: Settings, broker: str | None, status: str | None, limit: int) -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ async def _list(config: Settings) -> list[dict[str, Any]]:
         for spec in topic_specs(config):
             count = None
             if spec.name in present:
-                tps = await partitions(consumer, spec.name)
+                tps = await partitions(config, consumer, spec.name)
                 begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
                 count = sum(ends[tp] - begins[tp] for tp in tps)
             rows.append({**_plain(spec), "messages": count})
@@ -82,7 +82,7 @@ async def _tail(config: Settings, topic: str, from_start: bool, limit: int | Non
 
 async def _follow(config: Settings, topic: str, from_start: bool) -> AsyncIterator[Any]:
     async with reader(config) as consumer:
-        tps = await partitions(consumer, topic)
+        tps = await partitions(config, consumer, topic)
         consumer.assign(tps)
         await (consumer.seek_to_beginning(*tps) if from_start else consumer.seek_to_end(*tps))
         async for message in consumer:

@@ -55,6 +55,19 @@ async def _bootstrap(
     return Bootstrapped([spec.name for spec in missing] if create else [], [s.name for s in existing], mismatches)
 
 
+async def remove(settings: Settings, names: Sequence[str]) -> None:
+    """Delete topics; those that do not exist are ignored."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.bootstrap)
+    try:
+        await admin.start()
+        present = set(await admin.list_topics())
+        await admin.delete_topics([name for name in names if name in present])
+    except KafkaError as error:
+        raise TransientError(f"Kafka at {settings.kafka.bootstrap} does not answer: {error}") from error
+    finally:
+        await admin.close()
+
+
 async def _create(admin: AIOKafkaAdminClient, settings: Settings, specs: Sequence[TopicSpec]) -> None:
     replication = settings.kafka.replication
     new = [NewTopic(spec.name, spec.partitions, replication, topic_configs=configs(spec)) for spec in specs]

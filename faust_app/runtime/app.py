@@ -20,6 +20,7 @@ from faust_app.runtime.consume import ConsumeLoop, Handler
 from faust_app.runtime.errors import ConfigurationError
 from faust_app.runtime.exact import ExactTableManager, ExactTransport, check_versions
 from faust_app.runtime.health import HealthServer
+from faust_app.runtime.inspect import register_inspect
 from faust_app.runtime.lifecycle import WorkerState, die
 from faust_app.runtime.logging import configure_logging
 from faust_app.runtime.publisher import Publisher
@@ -34,7 +35,6 @@ log = structlog.get_logger(__name__)
 BROKER_VARIABLE = "ALPHA_PANDA_BROKER"
 PORT_VARIABLE = "ALPHA_PANDA_WEB_PORT"
 INSTANCE_VARIABLE = "ALPHA_PANDA_WORKER_INSTANCE"
-COMMIT_SECONDS = 0.5
 SESSION_SECONDS = 20.0
 
 
@@ -224,7 +224,7 @@ def _new_app(stage: str, broker: str, topics: Topics, config: Settings) -> Worke
         table_standby_replicas=0,
         consumer_group_instance_id=f"{app_id}-{instance}",
         consumer_auto_offset_reset="earliest",
-        broker_commit_interval=COMMIT_SECONDS,
+        broker_commit_interval=config.delivery.commit_seconds,
         broker_session_timeout=SESSION_SECONDS,
         broker_heartbeat_interval=3.0,
         broker_request_timeout=40.0,
@@ -255,7 +255,9 @@ def build_worker(stage: str, *, per_broker: bool) -> Worker:
     config = settings()
     broker = required_broker(config) if per_broker else SHARED
     configure_logging(config.log, stage=stage, broker=broker)
-    return Worker(stage, broker, config)
+    worker = Worker(stage, broker, config)
+    register_inspect(worker.app)
+    return worker
 
 
 def required_broker(config: Settings) -> str:

@@ -28,6 +28,7 @@ CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 30.0
 AWAY_STATES = ("08", "53", "57P", "40")  # connection, resources, shutdown, rolled back: try again
 ROWS_AT_ONCE = 1000
+OWN_SCHEMA = "public"
 
 
 class StrategyInstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +44,7 @@ class StrategyInstance(msgspec.Struct, frozen=True, kw_only=True):
 
 def schema_name(namespace: str) -> str:
     """Schema of a namespace: `public` for the pipeline itself, `replay_1` for `replay-1.`."""
-    return namespace.rstrip(".").replace("-", "_") or "public"
+    return namespace.rstrip(".").replace("-", "_") or OWN_SCHEMA
 
 
 def database_url(config: PostgresSettings) -> URL:

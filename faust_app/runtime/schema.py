@@ -9,9 +9,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
-from faust_app.runtime.database import connect_arguments, create_engine, transaction, transient
+from faust_app.runtime.database import OWN_SCHEMA, connect_arguments, create_engine, schema_name, transaction, transient
 from faust_app.runtime.errors import ConfigurationError, TransientError
 from faust_app.runtime.settings import PROJECT, Settings
 
@@ -73,6 +73,19 @@ def _refused(settings: Settings, error: Exception) -> Exception:
     if transient(error):
         return TransientError(f"PostgreSQL does not answer at {where}")
     return ConfigurationError(f"PostgreSQL at {where} refused user {settings.postgres.user}: {error}")
+
+
+async def remove(settings: Settings) -> None:
+    """Drop a namespace's schema and everything in it. The pipeline's own schema is never dropped."""
+    name = schema_name(settings.namespace)
+    if name == OWN_SCHEMA:
+        raise ConfigurationError("The pipeline's own schema is not a namespace's")
+    engine = create_engine(settings, pool_size=1)
+    try:
+        async with transaction(engine) as connection:
+            await connection.execute(text(f'DROP SCHEMA IF EXISTS "{name}" CASCADE'))
+    finally:
+        await engine.dispose()
 
 
 async def current(settings: Settings) -> str | None:

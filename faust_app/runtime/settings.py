@@ -131,6 +131,7 @@ class DeliverySettings(Section):
 
     retry_first_seconds: Positive = Field(0.1, description="first wait after a transient error")
     retry_most_seconds: Positive = Field(5.0, description="longest wait between tries")
+    commit_seconds: Positive = Field(0.5, description="how often positions of handled messages are committed")
     brake_consecutive: int = Field(50, ge=1, description="dead letters in a row on a partition that stop the worker")
     brake_per_minute: int = Field(500, ge=1, description="dead letters a minute on a partition that stop the worker")
     failpoint: str | None = Field(None, description="tests only: name of the point where the worker kills itself")
