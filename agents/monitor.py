@@ -36,8 +36,7 @@ class Monitor:
         self._view = MarketView(worker.settings, InstrumentRegistry(()))
         self._engine = create_engine(worker.settings, pool_size=1)
         self._redis = redis_client(worker.settings)
-        self._admin: AIOKafkaAdminClient | None = None
-        self._consumer: AIOKafkaConsumer | None = None
+        self._clients: tuple[AIOKafkaAdminClient, AIOKafkaConsumer] | None = None
         self.reader = self._view.reader
 
     async def run(self) -> None:
@@ -71,28 +70,30 @@ class Monitor:
         await self._redis.ping()
 
     async def _probe_kafka(self) -> None:
-        if self._admin is None:
-            self._admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka.bootstrap)
-            await self._admin.start()
-            self._consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka.bootstrap)
-            await self._consumer.start()
-        assert self._consumer is not None
+        if self._clients is None:
+            self._clients = await self._connect()
+        admin, consumer = self._clients
         groups = {
             self._topics.app_id(stage.name, broker): consumed_topics(self._settings, stage, broker)
             for stage, broker in workers(self._settings)
             if stage.consumes
         }
-        ends = await self._ends(sorted({topic for topics in groups.values() for topic in topics}))
+        ends = await self._ends(consumer, sorted({topic for topics in groups.values() for topic in topics}))
         for group, topics in groups.items():
-            await self._show_lag(group, topics, ends)
+            await self._show_lag(admin, group, topics, ends)
 
-    async def _ends(self, topics: list[str]) -> dict[TopicPartition, int]:
-        assert self._consumer is not None
+    async def _connect(self) -> tuple[AIOKafkaAdminClient, AIOKafkaConsumer]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._settings.kafka.bootstrap)
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka.bootstrap)
+        await asyncio.gather(admin.start(), consumer.start())
+        return admin, consumer
+
+    async def _ends(self, consumer: AIOKafkaConsumer, topics: list[str]) -> dict[TopicPartition, int]:
         partitions = self._settings.kafka.partitions
         wanted = [TopicPartition(topic, number) for topic in topics for number in self._numbers(topic, partitions)]
         letters = [TopicPartition(f"{topic}{DLQ}", 0) for topic in topics]
-        ends: dict[TopicPartition, int] = await self._consumer.end_offsets([*wanted, *letters])
-        begins = await self._consumer.beginning_offsets(letters)
+        ends: dict[TopicPartition, int] = await consumer.end_offsets([*wanted, *letters])
+        begins = await consumer.beginning_offsets(letters)
         for tp in letters:
             metrics.DLQ_MESSAGES.labels(tp.topic).set(ends[tp] - begins[tp])
         return ends
@@ -100,10 +101,11 @@ class Monitor:
     def _numbers(self, topic: str, partitions: int) -> range:
         return range(1 if self._topics.parse(topic).topic.is_broadcast else partitions)
 
-    async def _show_lag(self, group: str, topics: list[str], ends: dict[TopicPartition, int]) -> None:
-        assert self._admin is not None
+    async def _show_lag(
+        self, admin: AIOKafkaAdminClient, group: str, topics: list[str], ends: dict[TopicPartition, int]
+    ) -> None:
         try:
-            committed = await self._admin.list_consumer_group_offsets(group)
+            committed = await admin.list_consumer_group_offsets(group)
         except KafkaError as error:
             log.debug("group_unknown", group=group, error=str(error))
             return
@@ -119,10 +121,9 @@ class Monitor:
             metrics.MARKET_OPEN.labels(segment).set(int(is_open))
 
     async def _close(self) -> None:
-        if self._admin is not None:
-            await self._admin.close()
-        if self._consumer is not None:
-            await self._consumer.stop()
+        if self._clients is not None:
+            admin, consumer = self._clients
+            await asyncio.gather(admin.close(), consumer.stop())
         await self._redis.aclose()
         await self._engine.dispose()
 

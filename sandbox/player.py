@@ -22,12 +22,12 @@ class Stage(StrEnum):
 class Player:
     """The exchange's clock. It starts once subscriptions have been quiet for half a second, so nobody misses a tick."""
 
-    def __init__(self, market: Market, hub: Hub, *, speed: float, autostart: bool, begin_at: int) -> None:
+    def __init__(self, market: Market, hub: Hub, *, speed: float, autostart: bool, begin_at: int, end_at: int) -> None:
         self._market = market
         self._hub = hub
         self._speed = speed
         self._autostart = autostart
-        self._begin_at = begin_at
+        self._begin_at, self._end_at = begin_at, end_at
         self.stage = Stage.WAITING
         self.clock = float(max(market.session_start, begin_at))
 
@@ -41,6 +41,8 @@ class Player:
         for batch in self._market.batches():
             if batch.at < self._begin_at:
                 continue
+            if batch.at >= self._end_at:
+                break
             due = started + (batch.at - zero) / self._speed
             delay = due - loop.time()
             if delay > 0.0005:

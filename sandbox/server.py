@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from models.messages.validation import LATEST_SECOND
 from sandbox.errors import Refused
 from sandbox.hub import Connection, Hub
 from sandbox.listing import dump
@@ -32,12 +33,13 @@ class Sandbox:
         speed: float,
         autostart: bool = False,
         begin_at: int = 0,
+        end_at: int = LATEST_SECOND,
         sessions: Sessions | None = None,
     ) -> None:
         self.sessions = sessions or Sessions()
         self._market = market
         self._hub = Hub({one.instrument_token for one in market.instruments})
-        self._player = Player(market, self._hub, speed=speed, autostart=autostart, begin_at=begin_at)
+        self._player = Player(market, self._hub, speed=speed, autostart=autostart, begin_at=begin_at, end_at=end_at)
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.AppRunner | None = None
 

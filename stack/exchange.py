@@ -34,6 +34,7 @@ class MarketChoice:
     speed: float
     replay: Path | None = None
     rate: int | None = None
+    until: str | None = None  # HH:MM
 
     def on(self, day: date | None) -> MarketChoice:
         """The same market on a trading day."""
@@ -77,6 +78,7 @@ class Exchange:
         arguments += ["--seed", str(market.seed)]
         arguments += _option("--symbols", market.symbols) + _option("--rate", market.rate)
         arguments += _option("--replay", market.replay) + _option("--session-date", market.session_date)
+        arguments += _option("--until", market.until)
         if self._opened_at and market.session_date is not None:
             arguments += ["--from", self._reached(market.session_date)]
         environment = {
@@ -104,16 +106,17 @@ class Exchange:
         write_token(self.token_file, token)
         return True
 
-    async def is_finished(self) -> bool:
-        """True when a recording has been played to its end."""
+    async def ticks_of_finished(self) -> int | None:
+        """Ticks sent, once a recording has been played to its end; None before."""
         try:
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session,
                 session.get(f"{self.root}/sandbox/status") as answer,
             ):
-                return bool((await answer.json())["finished"])
+                status = await answer.json()
         except (aiohttp.ClientError, TimeoutError, OSError):
-            return False
+            return None
+        return int(status["ticks_sent"]) if status["finished"] else None
 
 
 def _option(name: str, value: object | None) -> list[str]:

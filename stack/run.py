@@ -186,7 +186,10 @@ class Run:
                     continue
 
     async def _is_finished(self) -> bool:
-        return self._exchange is not None and await self._exchange.is_finished()
+        """True when the recording has been played and the feed has published all of it."""
+        sent = None if self._exchange is None else await self._exchange.ticks_of_finished()
+        totals = self._scraper.totals
+        return sent is not None and totals.sum("ticks_published_total") + totals.sum("ticks_dropped_total") >= sent
 
     async def _finish(self) -> dict[str, Any]:
         """Stop the feed, let the pipeline drain, read what happened."""

@@ -38,8 +38,7 @@ class RawKeyTable(faust.Table):
 
 def raw_table(app: faust.App, name: str, help_text: str, partitions: int) -> RawKeyTable:
     """Declare a table with string keys, byte values and a small RocksDB."""
-    table = app.Table(
+    table: RawKeyTable = app.Table(
         name, key_type=str, value_type=bytes, partitions=partitions, help=help_text, options=dict(ROCKSDB_OPTIONS)
     )
-    assert isinstance(table, RawKeyTable)
     return table

@@ -11,7 +11,7 @@ from faust_app.runtime.settings import Settings
 from faust_app.runtime.topics import Topics
 from faust_app.runtime.topology import consumed_topics, workers
 
-POLL_SECONDS = 0.005
+POLL_SECONDS = 0.02
 NOT_WAITED_FOR = ("ledger",)  # nothing follows from it
 
 
@@ -35,8 +35,7 @@ class Barrier:
             for stage, broker in workers(settings)
             if stage.consumes and stage.name not in NOT_WAITED_FOR
         }
-        self._admin: AIOKafkaAdminClient | None = None
-        self._consumer: AIOKafkaConsumer | None = None
+        self._clients: tuple[AIOKafkaAdminClient, AIOKafkaConsumer] | None = None
         self.clock = 0
 
     async def wait(self, clock: int) -> None:
@@ -45,12 +44,16 @@ class Barrier:
             await asyncio.sleep(POLL_SECONDS)
         self.clock = clock
 
+    async def _connect(self) -> tuple[AIOKafkaAdminClient, AIOKafkaConsumer]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap)
+        await asyncio.gather(admin.start(), consumer.start())
+        return admin, consumer
+
     async def _is_quiet(self) -> bool:
-        if self._admin is None:
-            self._admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
-            self._consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap)
-            await asyncio.gather(self._admin.start(), self._consumer.start())
-        admin, consumer = self._admin, self._consumer
+        if self._clients is None:
+            self._clients = await self._connect()
+        admin, consumer = self._clients
         committed = await asyncio.gather(*(admin.list_consumer_group_offsets(group) for group in self._groups))
         wanted = {tp for partitions in self._groups.values() for tp in partitions}
         ends = await consumer.end_offsets(sorted(wanted))
@@ -62,5 +65,6 @@ class Barrier:
 
     async def close(self) -> None:
         """Release the connections."""
-        if self._admin is not None and self._consumer is not None:
-            await asyncio.gather(self._admin.close(), self._consumer.stop())
+        if self._clients is not None:
+            admin, consumer = self._clients
+            await asyncio.gather(admin.close(), consumer.stop())

@@ -48,10 +48,7 @@ def _layer(name: tuple[str, ...], layers: list[tuple[str, dict[str, Any]]]) -> s
     variable: str = "ALPHA_PANDA__" + "__".join(name).upper()
     if variable in {known.upper() for known in os.environ}:
         return "environment"
-    for layer, tree in reversed(layers):
-        if _has(tree, name):
-            return layer
-    return "default"
+    return next((layer for layer, tree in reversed(layers) if _has(tree, name)), "default")
 
 
 def _has(tree: dict[str, Any], name: tuple[str, ...]) -> bool:

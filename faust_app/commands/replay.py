@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
         session_date: Annotated[str | None, typer.Option(help="YYYY-MM-DD; default: the first recorded day.")] = None,
         symbols: Annotated[int | None, typer.Option(min=1, max=3000, help="At most so many symbols.")] = None,
         speed: Annotated[float, typer.Option(min=0.01, max=1000, help="Market seconds a second, at most.")] = 1000.0,
+        until: Annotated[str | None, typer.Option(help="Exchange time to end at, HH:MM; default: the end.")] = None,
         profile: Annotated[str | None, typer.Option(help="Profile; default: ALPHA_PANDA_PROFILE, or base.")] = None,
         json_file: Annotated[Path | None, typer.Option("--json", help="Write the summary to this file.")] = None,
         keep: Annotated[bool, typer.Option("--keep", help="Keep the replay's topics, schema and tables.")] = False,
@@ -47,7 +48,7 @@ def register(app: typer.Typer) -> None:
             raise ConfigurationError(str(error)) from error
         day = _date(session_date)
         config = load_settings(profile)
-        market = MarketChoice(day, 0, symbols, speed, replay=path.absolute())
+        market = MarketChoice(day, 0, symbols, speed, replay=path.absolute(), until=until)
         extra = namespace_layer(config, f"{path.name}|{day}|{symbols}")
         options = Options(market, extra, until_finished=True, keep=keep, json_file=json_file, show_view=view)
         print_summary(run_stack(config, options))

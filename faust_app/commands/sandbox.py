@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from faust_app.runtime.errors import ConfigurationError
-from trading.market.sessions import IST, next_trading_day
+from models.messages.validation import LATEST_SECOND
+from trading.market.sessions import IST, next_trading_day, trading_day
 
 if TYPE_CHECKING:
     from sandbox.market import Market
@@ -41,6 +42,7 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(help="YYYY-MM-DD; default: today or the next trading day, or the first recorded.")
         ] = None,
         begin: Annotated[str, typer.Option("--from", help="Exchange time to begin at, HH:MM.")] = "",
+        until: Annotated[str, typer.Option(help="Exchange time to end at, HH:MM; default: the session's end.")] = "",
         rate: Annotated[
             int | None, typer.Option(min=1, max=100_000, help="Synthetic ticks a market second over all instruments.")
         ] = None,
@@ -69,7 +71,8 @@ def register(app: typer.Typer) -> None:
             market,
             speed=speed,
             autostart=autostart,
-            begin_at=_begin(market.session_start, begin),
+            begin_at=time_of_day(market.session_start, begin) or market.session_start,
+            end_at=time_of_day(market.session_start, until) or LATEST_SECOND,
             sessions=Sessions(os.environ.get(KEY_VARIABLE), os.environ.get(SECRET_VARIABLE)),
         )
         uvloop.run(_serve(exchange, port))
@@ -82,15 +85,14 @@ def _date(text: str | None) -> date | None:
         raise ConfigurationError(f"--session-date {text!r} is not a date like 2026-11-20") from error
 
 
-def _begin(session_start: int, text: str) -> int:
-    from trading.market.sessions import trading_day
-
+def time_of_day(session_start: int, text: str) -> int | None:
+    """Epoch second of `HH:MM` on the session's day; None for no text. Raises ConfigurationError."""
     if not text:
-        return session_start
+        return None
     try:
         at = time.fromisoformat(text)
     except ValueError as error:
-        raise ConfigurationError(f"--from {text!r} is not a time like 10:30") from error
+        raise ConfigurationError(f"{text!r} is not a time like 10:30") from error
     return int(datetime.combine(trading_day(session_start), at, IST).timestamp())
 
 

@@ -173,9 +173,9 @@ class ConsumeLoop:
             "dead_letter", topic=record.topic, partition=record.partition, offset=record.offset, reason=reason,
             error=str(error)[:300],
         )  # fmt: skip
-        if not self._brake.tripped_by(record.partition, time.monotonic()):
-            return Decision([dead_letter(record, reason, error, stage)])
-        die(f"{'/'.join(self._labels)}: too many dead letters", error)
+        if self._brake.tripped_by(record.partition, time.monotonic()):
+            die(f"{'/'.join(self._labels)}: too many dead letters", error)
+        return Decision([dead_letter(record, reason, error, stage)])
 
     async def _deliver_all(self) -> None:
         try:

@@ -16,15 +16,24 @@ class Origin(Protocol):
     """What a dead letter needs to know of the message."""
 
     @property
-    def topic(self) -> str: ...
+    def topic(self) -> str:
+        """Topic it was read from."""
+
     @property
-    def partition(self) -> int: ...
+    def partition(self) -> int:
+        """Partition it was read from."""
+
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """Its offset."""
+
     @property
-    def key(self) -> bytes | None: ...
+    def key(self) -> bytes | None:
+        """Its key."""
+
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None:
+        """Its bytes."""
 
 
 def dead_letter(record: Origin, reason: str, error: Exception, stage: str) -> Output:

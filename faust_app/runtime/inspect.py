@@ -42,7 +42,7 @@ def matching_rows(folder: Path, table: str, key: str | None) -> list[dict[str, A
 def register_inspect(app: Any) -> None:
     """Add the command to a worker's Faust app."""
 
-    @app.command(
+    @app.command(  # type: ignore[untyped-decorator]
         argument("table"),
         argument("key", required=False),
         option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),

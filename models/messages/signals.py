@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
+import msgspec
+
 from models.messages.orders import OrderType, PlannedOrder, Product, Side, Validity
 from models.messages.validation import Checked, Count, Note, Quantity, Seconds, SignedQuantity, Text
 
@@ -80,5 +82,5 @@ class DeniedSignal(Checked, frozen=True, kw_only=True):
     instrument: Text
     code: Text
     message: Note
-    values: dict[str, str] = {}
+    values: dict[str, str] = msgspec.field(default_factory=dict)
     signal: Signal

@@ -67,7 +67,9 @@ def _stock() -> Any:
         async for event in stream.events():
             key = event.message.key.decode()
             table[key] = str(int(table.get(key) or b"0") + 1).encode()
-            await (await handled.send(key=event.message.key, value=_report(event.message.partition, event.message.offset)))
+            await (
+                await handled.send(key=event.message.key, value=_report(event.message.partition, event.message.offset))
+            )
 
     return app
 

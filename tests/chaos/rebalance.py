@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -64,10 +65,8 @@ class Cluster:
         ]
         try:
             for topic in topics:
-                try:
+                with contextlib.suppress(UnknownTopicOrPartitionError):
                     await admin.delete_topics([topic.name])
-                except UnknownTopicOrPartitionError:
-                    pass
             await self._create_when_gone(admin, topics)
         finally:
             await admin.close()
@@ -91,7 +90,18 @@ class Cluster:
             "ALPHA_PANDA_WEB_PORT": str(17600 + instance),
             "PROBE_RUNTIME": self.runtime,
         }
-        command = [sys.executable, "-m", "faust", "-A", "tests.chaos.probe_worker", "-L", "uvloop", "worker", "-l", "info"]
+        command = [
+            sys.executable,
+            "-m",
+            "faust",
+            "-A",
+            "tests.chaos.probe_worker",
+            "-L",
+            "uvloop",
+            "worker",
+            "-l",
+            "info",
+        ]
         if self.runtime == "exact":
             command.append("--without-web")
         log = (self.folder / f"worker-{instance}.log").open("ab")

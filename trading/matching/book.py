@@ -5,7 +5,7 @@ rounded up to whole seconds, the resolution of the packets. An order that arrive
 have passed meanwhile, as it would have been in time: fills do not depend on how fast the pipeline ran.
 
 Fills walk the levels, one report per level at exactly its price. Beyond the visible levels a market order
-pays `SLIPPAGE` more than the last level for the rest. A tick without a book (an index, a quote packet) fills at its last price.
+pays `SLIPPAGE` more than the last level for the rest. A tick without a book (a quote packet) fills at its last price.
 A limit order that was not marketable when it could first match rests, and then fills only when a trade goes through
 its price or the opposite side of the book reaches it. Every order meets the whole book: our own orders do not
 compete with each other, or the order of their arrival would matter.

@@ -49,11 +49,10 @@ def decide(
 ) -> AcceptedSignal | DeniedSignal:
     """Decide one signal. Pure: the same input gives the same answer, `exposure` is not changed. Raises nothing."""
     request = size(signal, exposure, limits, market, instrument)
-    refusal = request if isinstance(request, Denied) else first_refusal(request)
-    if refusal is not None:
-        return _denied(signal, refusal)
-    assert isinstance(request, Request)
-    return _accepted(request)
+    if isinstance(request, Denied):
+        return _denied(signal, request)
+    refusal = first_refusal(request)
+    return _accepted(request) if refusal is None else _denied(signal, refusal)
 
 
 def first_refusal(request: Request) -> Denied | None:

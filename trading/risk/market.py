@@ -12,7 +12,7 @@ from trading.market.sessions import Phase
 
 @dataclass(frozen=True)
 class MarketPicture:
-    """`clock` is the market's event second, `phase` that of the signal's time, `marks` last prices by instrument key."""
+    """`clock` is the market's event second, `phase` the signal's, `marks` last prices by instrument key."""
 
     clock: int
     phase: Phase

@@ -26,7 +26,7 @@ class Denied:
 
 @dataclass(frozen=True)
 class Request:
-    """`quantity` units on `side`, cut into `slices`. `reduces` when the projected position only comes nearer to zero."""
+    """`quantity` units on `side`, cut into `slices`. `reduces` when the position only comes nearer to zero."""
 
     signal: Signal
     instrument: Instrument
