@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from models.messages.validation import Checked, Note, Text
+from models.messages.validation import Checked, Count, Note, Text
 
 
 class TradingState(StrEnum):
@@ -25,7 +25,7 @@ class TradingStateChanged(Checked, frozen=True, kw_only=True):
 
     scope: Text
     state: TradingState
-    revision: int
+    revision: Count
     actor: Text
     reason: Note
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
-from models.messages.validation import Checked, Count, Note, Quantity, Seconds, Text
+from models.messages.validation import Checked, Count, Nanoseconds, Note, Quantity, Seconds, Text
 
 
 class Side(StrEnum):
@@ -98,7 +98,7 @@ class PlannedOrder(Checked, frozen=True, kw_only=True):
     tick_sequence: Count
     run_id: Text
     frame_id: Text  # the frame of that tick, root of the chain
-    received_ns: int
+    received_ns: Nanoseconds
 
 
 class OrderSubmitted(Checked, frozen=True, kw_only=True):

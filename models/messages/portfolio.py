@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from models.messages.orders import Product
-from models.messages.validation import Checked, Seconds, SignedQuantity, Text
+from models.messages.validation import Checked, Count, Seconds, SignedQuantity, Text
 
 
 class SnapshotCause(StrEnum):
@@ -45,5 +45,5 @@ class PortfolioSnapshot(Checked, frozen=True, kw_only=True):
     unrealised: Decimal
     charges: Decimal
     equity: Decimal
-    fills: int
+    fills: Count
     positions: tuple[PositionSnapshot, ...] = ()

@@ -8,7 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from models.messages.orders import OrderType, PlannedOrder, Product, Side, Validity
-from models.messages.validation import Checked, Count, Note, Quantity, Seconds, SignedQuantity, Text
+from models.messages.validation import Checked, Count, Nanoseconds, Note, Quantity, Seconds, SignedQuantity, Text
 
 
 class Intent(StrEnum):
@@ -29,7 +29,7 @@ class Origin(Checked, frozen=True, kw_only=True):
     event_time: Seconds  # of the tick
     clock: Seconds  # of the frame; later than event_time when the tick was stale
     price: Decimal
-    received_ns: int  # wall clock at the feed, for latency metrics only
+    received_ns: Nanoseconds  # wall clock at the feed, for latency metrics only
 
 
 class Signal(Checked, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from enum import IntEnum
 
 import msgspec
 
-from models.messages.validation import MAX_PRICE_UNITS, MAX_QUANTITY, Count, PriceUnits, Seconds, Text
+from models.messages.validation import MAX_PRICE_UNITS, MAX_QUANTITY, Count, Nanoseconds, PriceUnits, Seconds, Text
 
 PRICE_SCALE = 10_000
 FRAME_VERSION = 1
@@ -106,7 +106,7 @@ class TickFrame(msgspec.Struct, array_like=True, frozen=True):
     run_id: Text
     sequence: Count
     event_time: Seconds
-    received_ns: int
+    received_ns: Nanoseconds
     broker: Text
     ticks: tuple[Tick, ...] = ()
 

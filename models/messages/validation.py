@@ -20,6 +20,7 @@ Quantity = Annotated[int, Meta(ge=1, le=MAX_QUANTITY)]
 SignedQuantity = Annotated[int, Meta(ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
 PriceUnits = Annotated[int, Meta(ge=0, le=MAX_PRICE_UNITS)]
 Seconds = Annotated[int, Meta(ge=0, le=LATEST_SECOND)]
+Nanoseconds = Annotated[int, Meta(ge=0, le=LATEST_SECOND * 1_000_000_000)]
 Text = Annotated[str, Meta(min_length=1, max_length=256)]
 Note = Annotated[str, Meta(max_length=2000)]
 

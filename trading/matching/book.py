@@ -28,13 +28,17 @@ REPORTER = "paper"
 
 
 class RestingOrder(msgspec.Struct, kw_only=True):
-    """One order at the exchange. `notional_units` is the turnover so far in 1/10,000 rupee."""
+    """One order at the exchange. `notional_units` is the turnover so far in 1/10,000 rupee.
+
+    `has_met` is set once it has met a tick: only a later trade can go through its price.
+    """
 
     order: PlannedOrder
     eligible_at: int
     placed_at: int
     filled: int = 0
     notional_units: int = 0
+    has_met: bool = False
 
     @property
     def remaining(self) -> int:
@@ -165,8 +169,9 @@ def _match_order(book: PaperBook, resting: RestingOrder, tick: Tick) -> list[Ord
     left = resting.remaining - sum(quantity for _, quantity in pieces)
     if left and order.order_type is OrderType.MARKET:
         pieces.append((_beyond(order.side, tick), left))
-    elif left and limit is not None and _traded_through(order.side, tick, limit):
+    elif left and limit is not None and resting.has_met and _traded_through(order.side, tick, limit):
         pieces.append((limit, left))
+    resting.has_met = True
     updates = [_fill(book, resting, tick, price, quantity) for price, quantity in pieces]
     if order.validity is Validity.IOC and order.order_id in book.resting:
         reason = "Immediate-or-cancel: the rest could not fill"

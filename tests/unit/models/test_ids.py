@@ -1,0 +1,48 @@
+"""Ids repeat with their content and differ with it."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+from uuid import UUID
+
+from models.messages import ids
+
+
+def test_a_signal_id_repeats_with_its_content() -> None:
+    content = ("run", "momentum", "paper", 1, 2, 3)
+    assert ids.signal_id(*content) == ids.signal_id(*content)
+    assert UUID(ids.signal_id(*content)).version == 5
+
+
+def test_each_part_of_a_signal_makes_its_id_another() -> None:
+    parts = [("run", "other"), ("momentum", "rsi"), ("paper", "zerodha"), (1, 11), (2, 22), (0, 1)]
+    found = {ids.signal_id(*content) for content in product(*parts)}
+    assert len(found) == 2 ** len(parts)
+
+
+def test_neighbouring_parts_do_not_run_into_each_other() -> None:
+    assert ids.signal_id("run", "a", "b", 1, 12, 3) != ids.signal_id("run", "a", "b", 11, 2, 3)
+    assert ids.signal_id("run", "ab", "c", 1, 2, 3) != ids.signal_id("run", "a", "bc", 1, 2, 3)
+
+
+def test_events_of_one_order_have_different_ids() -> None:
+    order = ids.order_id("signal", 0)
+    found = [
+        order,
+        ids.order_id("signal", 1),
+        ids.decision_id("signal"),
+        *(ids.order_event_id(kind, order) for kind in ("submitted", "acknowledged", "failed")),
+        *(ids.fill_id(order, quantity) for quantity in (1, 2)),
+        *(ids.update_id(order, "working", quantity) for quantity in (0, 1)),
+        ids.update_id(order, "filled", 1),
+        ids.snapshot_id("paper:main", "fill"),
+    ]
+    assert len(set(found)) == len(found)
+
+
+def test_a_tag_is_one_kite_takes_and_belongs_to_its_order() -> None:
+    tags = [ids.order_tag(ids.order_id("signal", number)) for number in range(1000)]
+    assert all(re.fullmatch(r"[A-Z2-7]{20}", tag) for tag in tags)
+    assert len(set(tags)) == len(tags)
+    assert tags[0] == ids.order_tag(ids.order_id("signal", 0))

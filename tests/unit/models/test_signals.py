@@ -1,0 +1,69 @@
+"""What a signal may say."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from models.messages.orders import OrderType, Side
+from models.messages.signals import Intent, Signal
+from tests import trading_builders as build
+from trading.strategies.base import Wish
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"intent": Intent.OPEN, "side": None}, "An open signal needs a side and a quantity"),
+        ({"intent": Intent.OPEN, "quantity": None}, "An open signal needs a side and a quantity"),
+        ({"intent": Intent.TARGET, "target_quantity": None}, "A target signal needs a target quantity"),
+        ({"order_type": OrderType.LIMIT}, "A limit price goes with a limit order, and only with one"),
+        ({"limit_price": Decimal(1)}, "A limit price goes with a limit order, and only with one"),
+        ({"order_type": OrderType.SL}, "Signals ask for market or limit orders, not SL"),
+        ({"order_type": OrderType.SL_M}, "Signals ask for market or limit orders, not SL-M"),
+    ],
+)
+class TestContradictions:
+    """The same rule holds for a strategy's wish, so that the error shows in the strategy that makes it."""
+
+    def test_a_signal_that_contradicts_itself_is_refused(self, changes: dict[str, Any], sentence: str) -> None:
+        with pytest.raises(ValueError, match=sentence):
+            build.signal(**changes)
+
+    def test_it_is_refused_on_the_wire_too(self, changes: dict[str, Any], sentence: str) -> None:
+        document = msgspec.to_builtins(build.signal(), str_keys=True) | msgspec.to_builtins(changes)
+        with pytest.raises(msgspec.ValidationError, match=sentence):
+            msgspec.json.decode(msgspec.json.encode(document), type=Signal)
+
+    def test_a_wish_that_contradicts_itself_is_refused(self, changes: dict[str, Any], sentence: str) -> None:
+        values = {"instrument_token": 1, "intent": Intent.OPEN, "side": Side.BUY, "quantity": 1}
+        with pytest.raises(ValueError, match=sentence):
+            Wish(**{**values, **changes})
+
+
+@pytest.mark.parametrize("price", ["NaN", "Infinity", "1e16"])
+def test_a_wish_with_an_absurd_limit_is_refused(price: str) -> None:
+    with pytest.raises(ValueError, match="limit_price"):
+        Wish(
+            instrument_token=1,
+            intent=Intent.CLOSE,
+            order_type=OrderType.LIMIT,
+            limit_price=Decimal(price),
+        )
+
+
+@pytest.mark.parametrize("quantity", [0, -1])
+def test_a_wish_for_no_quantity_is_refused(quantity: int) -> None:
+    with pytest.raises(ValueError, match=f"quantity is {quantity}"):
+        Wish(instrument_token=1, intent=Intent.OPEN, side=Side.BUY, quantity=quantity)
+
+
+def test_a_close_needs_nothing_more() -> None:
+    assert build.signal(Intent.CLOSE).intent is Intent.CLOSE
+
+
+def test_a_target_may_be_zero_or_short() -> None:
+    assert [build.signal(Intent.TARGET, target_quantity=target).target_quantity for target in (0, -5)] == [0, -5]

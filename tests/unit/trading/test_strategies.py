@@ -1,0 +1,138 @@
+"""Strategies: silent while warming up, the same after a restart, found by name."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from models.messages.signals import Intent
+from models.messages.ticks import Tick
+from tests.factories import AT, TOKEN, instrument, tick
+from trading.strategies import registry
+from trading.strategies.base import Strategy, Wish
+from trading.strategies.low_frequency import LowFrequency
+from trading.strategies.mean_reversion import MeanReversion
+from trading.strategies.momentum import Momentum
+from trading.strategies.rsi import Rsi
+
+CASES = [
+    (Momentum, {"fast": 3, "slow": 8, "threshold_bps": 1}, 8),
+    (MeanReversion, {"window": 10, "entry_tenths": 10}, 10),
+    (Rsi, {"period": 5, "oversold": 35, "overbought": 65}, 5),
+    (LowFrequency, {"every_seconds": 5, "hold_seconds": 3}, 1),
+]
+
+
+def build(kind: type[Strategy], parameters: dict[str, int]) -> Strategy:
+    return kind(kind.parameters_type(**parameters), {TOKEN: instrument()})
+
+
+def walk(seed: int, count: int = 300) -> list[Tick]:
+    rng, price = Random(seed), 15_000_000
+    found = []
+    for number in range(1, count + 1):
+        price += rng.randint(-30, 30) * 500
+        found.append(tick(price=price, sequence=number, at=AT + number))
+    return found
+
+
+def wishes(strategy: Strategy, ticks: list[Tick]) -> list[Wish]:
+    return [wish for one in ticks for wish in strategy.on_tick(one, one.exchange_time)]
+
+
+@pytest.mark.parametrize(("kind", "parameters", "warm"), CASES, ids=lambda value: getattr(value, "name", None))
+def test_nothing_is_wished_while_warming_up_and_something_later(
+    kind: type[Strategy], parameters: dict[str, int], warm: int
+) -> None:
+    strategy, ticks = build(kind, parameters), walk(1)
+    assert wishes(strategy, ticks[: warm - 1]) == []
+    assert wishes(strategy, ticks[warm - 1 :])
+
+
+@pytest.mark.parametrize(("kind", "parameters", "_warm"), CASES, ids=lambda value: getattr(value, "name", None))
+@given(seed=st.integers(0, 10_000), cut=st.integers(0, 300))
+def test_restored_state_wishes_the_same(
+    kind: type[Strategy], parameters: dict[str, int], _warm: int, seed: int, cut: int
+) -> None:
+    ticks = walk(seed)
+    whole = build(kind, parameters)
+    expected = wishes(whole, ticks[:cut]), wishes(whole, ticks[cut:])
+    first = build(kind, parameters)
+    before = wishes(first, ticks[:cut])
+    second = build(kind, parameters)
+    second.load_state(first.dump_state())
+    assert (before, wishes(second, ticks[cut:])) == expected
+
+
+def test_momentum_goes_long_on_a_rise_and_flat_on_a_fall() -> None:
+    rise = [tick(price=15_000_000 + 20_000 * n, sequence=n + 1) for n in range(30)]
+    fall = [tick(price=15_600_000 - 20_000 * n, sequence=n + 31) for n in range(60)]
+    found = wishes(build(Momentum, {"fast": 3, "slow": 8, "quantity": 7}), rise + fall)
+    assert [(one.intent, one.target_quantity) for one in found] == [(Intent.TARGET, 7), (Intent.TARGET, 0)]
+
+
+def test_mean_reversion_buys_the_fall_and_sells_the_return() -> None:
+    flat = [15_000_000 + (500 if number % 2 else -500) for number in range(20)]
+    path = [*flat, 14_900_000, 15_000_000, 15_000_000]
+    ticks = [tick(price=price, sequence=number) for number, price in enumerate(path, 1)]
+    found = wishes(build(MeanReversion, {"window": 20, "quantity": 4}), ticks)
+    assert [one.target_quantity for one in found] == [4, 0]
+
+
+def test_rsi_buys_oversold_and_sells_overbought() -> None:
+    path = [15_000_000 - 5_000 * number for number in range(10)] + [14_955_000 + 5_000 * number for number in range(20)]
+    ticks = [tick(price=price, sequence=number) for number, price in enumerate(path, 1)]
+    found = wishes(build(Rsi, {"period": 5, "quantity": 3}), ticks)
+    assert [one.target_quantity for one in found] == [3, 0]
+
+
+def test_low_frequency_opens_by_limit_and_closes_after_holding() -> None:
+    ticks = [tick(sequence=number, at=AT + number) for number in range(1, 60)]
+    found = wishes(build(LowFrequency, {"every_seconds": 10, "hold_seconds": 4}), ticks)
+    assert [one.intent for one in found[:4]] == [Intent.OPEN, Intent.CLOSE, Intent.OPEN, Intent.CLOSE]
+    assert found[0].limit_price is not None
+    assert found[0].limit_price < 1500
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters"),
+    [
+        (Momentum, {"fast": 8, "slow": 8}),
+        (Momentum, {"quick": 1}),
+        (Rsi, {"oversold": 60, "overbought": 51}),
+        (MeanReversion, {"window": "many"}),
+    ],
+)
+def test_wrong_parameters_are_refused(kind: type[Strategy], parameters: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        kind.parameters_type(**parameters)
+
+
+class FromElsewhere(Momentum):
+    """A strategy another package offers."""
+
+    name = "elsewhere"
+
+
+def test_strategies_of_other_packages_are_found_and_broken_ones_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    offered = [
+        EntryPoint("elsewhere", f"{__name__}:FromElsewhere", registry.GROUP),
+        EntryPoint("missing", "no_such_module:Thing", registry.GROUP),
+        EntryPoint("wrong", f"{__name__}:AT", registry.GROUP),
+        EntryPoint("momentum", f"{__name__}:FromElsewhere", registry.GROUP),
+    ]
+    monkeypatch.setattr(registry, "entry_points", lambda group: offered)
+    registry._catalogue.cache_clear()
+    try:
+        assert registry.find("elsewhere").__name__ == "FromElsewhere"
+        assert registry.find("momentum") is Momentum
+        assert set(registry.broken()) == {"missing", "wrong"}
+        with pytest.raises(registry.StrategyNotFound, match="There is no strategy 'nope'"):
+            registry.find("nope")
+    finally:
+        registry._catalogue.cache_clear()
