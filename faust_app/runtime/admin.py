@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -61,7 +61,9 @@ async def remove(settings: Settings, names: Sequence[str]) -> None:
     try:
         await admin.start()
         present = set(await admin.list_topics())
-        await admin.delete_topics([name for name in names if name in present])
+        doomed = present & set(names)
+        await admin.delete_topics(sorted(doomed))
+        await _until(lambda present: not doomed & present, admin)
     except KafkaError as error:
         raise TransientError(f"Kafka at {settings.kafka.bootstrap} does not answer: {error}") from error
     finally:
@@ -74,11 +76,16 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, specs: Sequenc
     with contextlib.suppress(TopicAlreadyExistsError):
         await admin.create_topics(new)
     names = {spec.name for spec in specs}
+    await _until(lambda present: names <= present, admin)
+
+
+async def _until(condition: Callable[[set[str]], bool], admin: AIOKafkaAdminClient) -> None:
+    """Wait until the topics Kafka lists are as they should be."""
     for _ in range(VISIBLE_TRIES):
-        if names <= set(await admin.list_topics()):
+        if condition(set(await admin.list_topics())):
             return
         await asyncio.sleep(VISIBLE_SECONDS)
-    raise TransientError(f"Kafka did not show {len(names)} new topics in time")
+    raise TransientError("Kafka does not show changed topics in time")
 
 
 def configs(spec: TopicSpec) -> dict[str, str]:

@@ -99,7 +99,7 @@ class ConsumeLoop:
         self._state = state
         self._labels = (stage, broker, topic)
         self._brake = Brake(settings.brake_consecutive, settings.brake_per_minute)
-        self._failpoints = Failpoints(settings.failpoint)
+        self._failpoints = Failpoints(settings.failpoint, f"{stage}.{broker}")
         self._queue: asyncio.Queue[_Pending] = asyncio.Queue(IN_FLIGHT)
         self._handled = metrics.MESSAGES_HANDLED.labels(*self._labels)
         self._seconds = metrics.MESSAGE_SECONDS.labels(*self._labels)

@@ -10,28 +10,29 @@ NAMES = ("decided", "written", "sent")
 
 
 class Failpoints:
-    """Armed by `delivery.failpoint = NAME[:COUNT[:MARKER]]`: SIGKILL at the COUNTth time NAME is reached.
+    """Armed by `delivery.failpoint = NAME:COUNT[,NAME:COUNT...]@FOLDER`.
 
-    MARKER is a file that is created just before, and whose presence disarms the point, so that the restarted
-    worker goes on.
+    The worker gets SIGKILL the COUNTth time it reaches NAME, once: a file in FOLDER, created just before, disarms
+    the point for the restarted worker.
     """
 
-    def __init__(self, armed: str | None) -> None:
-        name, _, rest = (armed or "").partition(":")
-        count, _, marker = rest.partition(":")
-        self._name = name or None
-        self._left = int(count or 1)
-        self._marker = Path(marker) if marker else None
-        if self._marker is not None and self._marker.exists():
-            self._name = None
+    def __init__(self, armed: str | None, worker: str) -> None:
+        points, _, folder = (armed or "").rpartition("@")
+        self._left: dict[str, int] = {}
+        self._markers: dict[str, Path] = {}
+        for point in filter(None, points.split(",")):
+            name, _, count = point.partition(":")
+            if name not in NAMES:
+                raise ValueError(f"There is no failpoint {name!r}; known: {', '.join(NAMES)}")
+            marker = Path(folder) / f"{worker}-{name}"
+            if not marker.exists():
+                self._left[name], self._markers[name] = int(count or 1), marker
 
     def reached(self, name: str) -> None:
-        """Kill the process when this is the armed point and its count has run out."""
-        if name != self._name:
+        """Kill the process when this point is armed and its count has run out."""
+        if name not in self._left:
             return
-        self._left -= 1
-        if self._left > 0:
-            return
-        if self._marker is not None:
-            self._marker.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+        self._left[name] -= 1
+        if self._left[name] <= 0:
+            self._markers[name].touch()
+            os.kill(os.getpid(), signal.SIGKILL)

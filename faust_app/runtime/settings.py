@@ -134,7 +134,7 @@ class DeliverySettings(Section):
     commit_seconds: Positive = Field(0.5, description="how often positions of handled messages are committed")
     brake_consecutive: int = Field(50, ge=1, description="dead letters in a row on a partition that stop the worker")
     brake_per_minute: int = Field(500, ge=1, description="dead letters a minute on a partition that stop the worker")
-    failpoint: str | None = Field(None, description="tests only: name of the point where the worker kills itself")
+    failpoint: str | None = Field(None, description="tests only: points where workers kill themselves")
 
 
 class LogSettings(Section):

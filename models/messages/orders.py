@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
+from models.messages.ticks import to_units
 from models.messages.validation import Checked, Count, Nanoseconds, Note, Quantity, Seconds, Text
 
 
@@ -99,6 +100,16 @@ class PlannedOrder(Checked, frozen=True, kw_only=True):
     run_id: Text
     frame_id: Text  # the frame of that tick, root of the chain
     received_ns: Nanoseconds
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        needs_limit = self.order_type in (OrderType.LIMIT, OrderType.SL)
+        if needs_limit != (self.limit_price is not None):
+            raise ValueError(f"A {self.order_type} order {'needs a' if needs_limit else 'has no'} limit price")
+        if self.limit_price is not None and to_units(self.limit_price) <= 0:
+            raise ValueError(f"limit_price is {self.limit_price}, it must be above 0")
+        if self.validity is Validity.TTL and not self.validity_minutes:
+            raise ValueError("A TTL order needs its minutes")
 
 
 class OrderSubmitted(Checked, frozen=True, kw_only=True):

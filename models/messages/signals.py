@@ -32,14 +32,9 @@ class Origin(Checked, frozen=True, kw_only=True):
     received_ns: Nanoseconds  # wall clock at the feed, for latency metrics only
 
 
-class Signal(Checked, frozen=True, kw_only=True):
-    """`signal.raised` on `{b}.signals.raw`: one strategy's wish for one instrument."""
+class Terms(Checked, frozen=True, kw_only=True):
+    """What is asked for: the part a signal shares with the strategy's wish it is made from."""
 
-    signal_id: Text
-    account: Text
-    strategy: Text  # the instance, not the class
-    instrument: Text  # EXCHANGE:TRADINGSYMBOL
-    instrument_token: Count
     intent: Intent
     side: Side | None = None
     quantity: Quantity | None = None
@@ -51,7 +46,6 @@ class Signal(Checked, frozen=True, kw_only=True):
     validity_minutes: Count = 0  # for TTL
     leg: Count = 0
     reason: Note = ""
-    origin: Origin
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,8 +53,25 @@ class Signal(Checked, frozen=True, kw_only=True):
             raise ValueError("An open signal needs a side and a quantity")
         if self.intent is Intent.TARGET and self.target_quantity is None:
             raise ValueError("A target signal needs a target quantity")
+        if self.quantity is not None and self.quantity < 1:
+            raise ValueError(f"quantity is {self.quantity}, it must be above 0")
+        if self.order_type not in (OrderType.MARKET, OrderType.LIMIT):
+            raise ValueError(f"Signals ask for market or limit orders, not {self.order_type}")
         if (self.order_type is OrderType.LIMIT) != (self.limit_price is not None):
             raise ValueError("A limit price goes with a limit order, and only with one")
+        if self.validity is Validity.TTL and not self.validity_minutes:
+            raise ValueError("A signal with validity TTL needs its minutes")
+
+
+class Signal(Terms, frozen=True, kw_only=True):
+    """`signal.raised` on `{b}.signals.raw`: one strategy's wish for one instrument."""
+
+    signal_id: Text
+    account: Text
+    strategy: Text  # the instance, not the class
+    instrument: Text  # EXCHANGE:TRADINGSYMBOL
+    instrument_token: Count
+    origin: Origin
 
 
 class AcceptedSignal(Checked, frozen=True, kw_only=True):

@@ -31,12 +31,11 @@ def to_rupees(units: int) -> Decimal:
 
 
 def to_units(rupees: Decimal) -> int:
-    """Price in 1/10,000 rupee; ValueError when the price is finer than that."""
+    """Price in 1/10,000 rupee; ValueError when it is no multiple of that."""
     units = rupees * PRICE_SCALE
-    whole = int(units)
-    if whole != units:
-        raise ValueError(f"Price {rupees} is finer than 1/{PRICE_SCALE} rupee")
-    return whole
+    if not units.is_finite() or units != int(units):
+        raise ValueError(f"Price {rupees} is no multiple of 1/{PRICE_SCALE} rupee")
+    return int(units)
 
 
 class Level(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-MAX_PRICE_UNITS = 2**53
+MAX_PRICE_UNITS = 2**46  # any packet's price fits, and it has room for 16 fractional bits in 64
 MAX_QUANTITY = 2**53
 MAX_MONEY = Decimal(10) ** 15
 MAX_DECIMAL_PLACES = 12

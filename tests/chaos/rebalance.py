@@ -168,6 +168,16 @@ class Cluster:
             await admin.close()
         return {number: _offset(offsets.get(TopicPartition(INPUT, number))) for number in range(PARTITIONS)}
 
+    async def settled_positions(self, seconds: float) -> dict[int, int]:
+        """The group's positions once they have reached what was sent, or after `seconds`."""
+        ends: dict[int, int] = {}
+        for partition, offset in self.sent:
+            ends[partition] = max(ends.get(partition, 0), offset + 1)
+        deadline = time.monotonic() + seconds
+        while (found := await self.committed()) != ends and time.monotonic() < deadline:
+            await asyncio.sleep(0.2)
+        return found
+
 
 def _offset(found: object) -> int:
     return getattr(found, "offset", 0) if found is not None else 0
@@ -186,15 +196,14 @@ async def run(bootstrap: str, runtime: str, joins: int, rate: float, seed: int, 
             raise RuntimeError(f"The first worker handles nothing; see {folder}")
         for number in range(joins):
             second = cluster.start(1)
-            await asyncio.sleep(6 + rng.random() * 4)
+            await cluster.wait_handled(sum(cluster.handled.values()) + int(rate * rng.uniform(5, 9)), 60)
             second.send_signal(signal.SIGTERM if number % 2 == 0 else signal.SIGKILL)
             await asyncio.to_thread(second.wait)
             await cluster.wait_handled(sum(cluster.handled.values()) + int(rate), 60)
         stop.set()
         await tasks[1]
         await cluster.wait_all_handled(60)
-        await asyncio.sleep(2)  # two commit intervals: positions settle
-        return _result(cluster, await cluster.committed(), joins)
+        return _result(cluster, await cluster.settled_positions(15), joins)
     finally:
         cluster.kill_all()
         for task in tasks:

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
 import msgspec
+
+from models.messages.ticks import to_units
 
 COLUMNS = (
     "instrument_token",
@@ -42,6 +45,13 @@ SEGMENT_NUMBERS = {
     "INDICES": 9,
     "NCO": 12,
 }
+
+
+WHOLE = re.compile(r"([0-9]{1,15})(?:\.0*)?")
+MOST_TOKEN = 2**32 - 1  # unsigned 32 bits in packets
+MOST_RUPEES = 10**9
+LONGEST_KEY = 256
+SHOWN = 40
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,13 +119,13 @@ class InstrumentRegistry:
 def parse_dump(text: str) -> tuple[list[Instrument], list[Problem]]:
     """Instruments of a Kite dump, and every refused row with its line."""
     reader = csv.reader(io.StringIO(text))
-    header = next(reader, [])
+    header = next(_rows(reader), [])
     if tuple(header) != COLUMNS:
         return [], [Problem(1, f"Expected the columns {', '.join(COLUMNS)}")]
     found: dict[str, Instrument] = {}
     tokens: dict[int, str] = {}
     problems: list[Problem] = []
-    for row in reader:
+    for row in _rows(reader):
         result = _parse_row(row)
         if isinstance(result, Instrument):
             reason = _duplicate(result, found, tokens)
@@ -126,6 +136,17 @@ def parse_dump(text: str) -> tuple[list[Instrument], list[Problem]]:
             result = reason
         problems.append(Problem(reader.line_num, result))
     return list(found.values()), problems
+
+
+def _rows(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """The rows; one that is no CSV is given as an empty one, which has the wrong number of columns."""
+    while True:
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield []
 
 
 def _duplicate(one: Instrument, found: dict[str, Instrument], tokens: dict[int, str]) -> str | None:
@@ -142,36 +163,61 @@ def _parse_row(row: list[str]) -> Instrument | str:
     fields = dict(zip(COLUMNS, row, strict=True))
     try:
         one = _instrument(fields)
-    except (ValueError, InvalidOperation) as error:
-        return f"Not an instrument: {error or 'a number is malformed'}"
+    except ValueError as error:
+        return f"Not an instrument: {error}"
     return _contradiction(one) or one
 
 
 def _instrument(fields: dict[str, str]) -> Instrument:
     expiry = fields["expiry"]
     return Instrument(
-        instrument_token=int(fields["instrument_token"]),
-        exchange_token=int(fields["exchange_token"]),
+        instrument_token=_whole("instrument_token", fields),
+        exchange_token=_whole("exchange_token", fields),
         exchange=fields["exchange"],
         tradingsymbol=fields["tradingsymbol"],
         name=fields["name"],
         segment=fields["segment"],
         instrument_type=fields["instrument_type"],
-        tick_size=Decimal(fields["tick_size"]),
-        lot_size=int(Decimal(fields["lot_size"])),
+        tick_size=_price("tick_size", fields),
+        lot_size=_whole("lot_size", fields),
         expiry=date.fromisoformat(expiry) if expiry else None,
-        strike=Decimal(fields["strike"] or 0),
+        strike=_price("strike", fields) if fields["strike"] else Decimal(0),
     )
 
 
+def _whole(name: str, fields: dict[str, str]) -> int:
+    """A count; a file saved again by a spreadsheet has `65.0`."""
+    found = WHOLE.fullmatch(fields[name])
+    if found is None:
+        raise ValueError(f"{name} {_shown(fields[name])} is no whole number")
+    return int(found[1])
+
+
+def _price(name: str, fields: dict[str, str]) -> Decimal:
+    try:
+        price = Decimal(fields[name])
+        if price.is_finite() and 0 <= price < MOST_RUPEES:
+            to_units(price)
+            return price
+    except (ValueError, InvalidOperation):
+        pass
+    raise ValueError(f"{name} {_shown(fields[name])} is no price")
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
 def _contradiction(one: Instrument) -> str | None:
-    if not one.tradingsymbol or not one.exchange:
-        return "Exchange and tradingsymbol must not be empty"
-    if not one.tick_size.is_finite() or one.tick_size < 0 or one.lot_size < 0:
-        return f"Tick size {one.tick_size} and lot size {one.lot_size} must not be negative"
+    if not one.tradingsymbol or not one.exchange or one.key.count(":") > 1:
+        return "Exchange and tradingsymbol must not be empty or hold a colon"
+    if len(one.key) > LONGEST_KEY:
+        return f"{_shown(one.key)} is longer than {LONGEST_KEY} characters"
     number = SEGMENT_NUMBERS.get("INDICES" if one.segment == "INDICES" else one.exchange)
     if number is None:
         return f"Unknown exchange {one.exchange}"
+    if not 0 < one.instrument_token <= MOST_TOKEN:
+        return f"Token {one.instrument_token} is outside 1 to {MOST_TOKEN}"
     expected = one.exchange_token * 256 + number
     if one.instrument_token != expected:
         return f"Token {one.instrument_token} of {one.key} should be {expected}"

@@ -9,33 +9,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any, ClassVar
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from models.messages.orders import OrderType, Product, Side, Validity
-from models.messages.signals import Intent
+from models.messages.signals import Intent, Terms
 from models.messages.ticks import Tick
 from trading.market.instruments import Instrument
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What a strategy wants for one instrument; the fields are those of a signal. Prices in rupees."""
+class Wish(Terms, frozen=True, kw_only=True):
+    """What a strategy wants for one instrument. Prices in rupees. ValueError for terms that contradict each other."""
 
     instrument_token: int
-    intent: Intent
-    side: Side | None = None
-    quantity: int | None = None
-    target_quantity: int | None = None
-    order_type: OrderType = OrderType.MARKET
-    limit_price: Decimal | None = None
-    product: Product = Product.MIS
-    validity: Validity = Validity.DAY
-    validity_minutes: int = 0
-    leg: int = 0
-    reason: str = ""
 
 
 class Parameters(BaseModel):

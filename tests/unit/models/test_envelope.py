@@ -13,7 +13,7 @@ from faust_app.runtime.errors import DecodeError, NewerVersion
 from models.messages.control import LimitsChanged
 from models.messages.signals import Signal
 from models.messages.ticks import FRAME_VERSION, TickFrame
-from tests import trading_builders as build
+from tests import factories as build
 
 
 def document(**changes: Any) -> bytes:
@@ -94,6 +94,6 @@ def test_a_type_nobody_knows_is_named() -> None:
 
 
 def test_a_newer_frame_is_refused_as_such() -> None:
-    frame = TickFrame(FRAME_VERSION + 1, "id", build.RUN, 1, build.NOW, 1, "shared")
+    frame = TickFrame(FRAME_VERSION + 1, "id", "run", 1, build.AT, 1, "shared")
     with pytest.raises(NewerVersion, match="Tick frame version 2 is newer than 1"):
         codec.decode_frame(codec.encode_frame(frame))

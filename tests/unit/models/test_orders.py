@@ -9,7 +9,7 @@ import pytest
 
 from models.messages.control import TradingState
 from models.messages.orders import OrderStatus, OrderType, Side, Validity
-from tests import trading_builders as build
+from tests import factories as build
 
 
 def test_a_side_has_a_sign_and_an_opposite() -> None:
@@ -34,7 +34,7 @@ def test_the_strictest_trading_state_has_the_highest_severity() -> None:
         ({"limit_price": Decimal(1)}, "A MARKET order has no limit price"),
         ({"order_type": OrderType.LIMIT, "limit_price": Decimal(0)}, "limit_price is 0, it must be above 0"),
         ({"order_type": OrderType.LIMIT, "limit_price": Decimal("-0.05")}, "limit_price is -0.05, it must be above"),
-        ({"order_type": OrderType.LIMIT, "limit_price": Decimal("1.00001")}, "finer than 1/10000 rupee"),
+        ({"order_type": OrderType.LIMIT, "limit_price": Decimal("1.00001")}, "no multiple of 1/10000 rupee"),
         ({"validity": Validity.TTL}, "A TTL order needs its minutes"),
     ],
 )

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from models.messages.orders import OrderType, Side
+from models.messages.orders import OrderType, Side, Validity
 from models.messages.signals import Intent, Signal
-from tests import trading_builders as build
+from tests import factories as build
 from trading.strategies.base import Wish
 
 
@@ -23,6 +23,7 @@ from trading.strategies.base import Wish
         ({"order_type": OrderType.LIMIT}, "A limit price goes with a limit order, and only with one"),
         ({"limit_price": Decimal(1)}, "A limit price goes with a limit order, and only with one"),
         ({"order_type": OrderType.SL}, "Signals ask for market or limit orders, not SL"),
+        ({"validity": Validity.TTL}, "A signal with validity TTL needs its minutes"),
         ({"order_type": OrderType.SL_M}, "Signals ask for market or limit orders, not SL-M"),
     ],
 )
@@ -62,8 +63,8 @@ def test_a_wish_for_no_quantity_is_refused(quantity: int) -> None:
 
 
 def test_a_close_needs_nothing_more() -> None:
-    assert build.signal(Intent.CLOSE).intent is Intent.CLOSE
+    assert build.signal(intent=Intent.CLOSE, side=None, quantity=None).intent is Intent.CLOSE
 
 
 def test_a_target_may_be_zero_or_short() -> None:
-    assert [build.signal(Intent.TARGET, target_quantity=target).target_quantity for target in (0, -5)] == [0, -5]
+    assert [build.signal(intent=Intent.TARGET, target_quantity=target).target_quantity for target in (0, -5)] == [0, -5]

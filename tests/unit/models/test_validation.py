@@ -18,15 +18,16 @@ from models.messages.control import (
     TradingStateChanged,
 )
 from models.messages.market import Mark, Marks
-from models.messages.orders import OrderAcknowledged, OrderFailed, OrderStatus, OrderSubmitted
-from models.messages.portfolio import PortfolioSnapshot, PositionSnapshot, Product, SnapshotCause
+from models.messages.orders import OrderAcknowledged, OrderFailed, OrderStatus, OrderSubmitted, OrderType, Product
+from models.messages.portfolio import PortfolioSnapshot, PositionSnapshot, SnapshotCause
 from models.messages.signals import AcceptedSignal, DeniedSignal
 from models.messages.validation import LATEST_SECOND, MAX_MONEY, MAX_QUANTITY
-from tests import trading_builders as build
+from tests import factories as build
 
+LIMIT_SIGNAL = build.signal(order_type=OrderType.LIMIT, limit_price=Decimal("1499.95"))
 POSITION = PositionSnapshot(
     strategy="momentum",
-    instrument=build.KEY,
+    instrument="NSE:INFY",
     product=Product.MIS,
     quantity=-5,
     average_price=Decimal("1500.05"),
@@ -37,7 +38,7 @@ POSITION = PositionSnapshot(
 PORTFOLIO = PortfolioSnapshot(
     account=build.ACCOUNT,
     cause=SnapshotCause.FILL,
-    event_time=build.NOW,
+    event_time=build.AT,
     start_cash=Decimal(1000),
     cash=Decimal(1000),
     position_value=Decimal(0),
@@ -54,22 +55,22 @@ FAILED = OrderFailed(
     outcome=OrderStatus.CANCELLED,
     filled_quantity=0,
     reason="",
-    event_time=build.NOW,
+    event_time=build.AT,
 )
 ACKNOWLEDGED = OrderAcknowledged(
-    order_id="order-1", signal_id="signal-1", account=build.ACCOUNT, broker_order_id="b", event_time=build.NOW
+    order_id="order-1", signal_id="signal-1", account=build.ACCOUNT, broker_order_id="b", event_time=build.AT
 )
 DENIED = DeniedSignal(
     signal_id="signal-1",
     account=build.ACCOUNT,
     strategy="momentum",
-    instrument=build.KEY,
+    instrument="NSE:INFY",
     code="market_closed",
     message="NSE is closed at the signal's time",
-    signal=build.limit_signal("1499.95"),
+    signal=LIMIT_SIGNAL,
 )
 BODIES: list[msgspec.Struct] = [
-    build.limit_signal("1499.95"),
+    LIMIT_SIGNAL,
     AcceptedSignal(
         signal_id="signal-1",
         account=build.ACCOUNT,
@@ -81,15 +82,15 @@ BODIES: list[msgspec.Struct] = [
     OrderSubmitted(order=build.limit_order("1499.95")),
     build.update(OrderStatus.WORKING, fill_price=Decimal("1.05")),
     ACKNOWLEDGED,
-    build.fill(build.order(), 10, "1500.05"),
+    build.filled(build.order(), 10, "1500.05", 10),
     FAILED,
     PORTFOLIO,
-    Marks(run_id=build.RUN, clock=build.NOW, marks=(Mark(build.INFY, 15_000_000, build.NOW, "continuous"),)),
+    Marks(run_id="run", clock=build.AT, marks=(Mark(build.TOKEN, 15_000_000, build.AT, "continuous"),)),
     TradingStateChanged(scope="all", state=TradingState.HALTED, revision=3, actor="me", reason="test"),
     LimitsChanged(scope="paper:main", actor="me", reason="test"),
     StrategiesChanged(strategies=("momentum",), actor="me", reason="test"),
     ReconciliationDifference(
-        account=build.ACCOUNT, kind="position", subject=build.KEY, ours="1", theirs="2", resolved=False
+        account=build.ACCOUNT, kind="position", subject="NSE:INFY", ours="1", theirs="2", resolved=False
     ),
 ]
 encode = msgspec.json.Encoder(decimal_format="string").encode

@@ -127,7 +127,7 @@ prices = st.integers(14_900, 15_100).map(lambda paise: paise * 1000)
 markets = st.lists(st.tuples(prices, st.integers(0, 3)), min_size=1, max_size=12)
 orders = st.builds(
     lambda side, quantity, limit, validity: (
-        order(side=side, quantity=quantity, validity=validity)
+        order(side=side, quantity=quantity, validity=validity, validity_minutes=1)
         if limit is None
         else limit_order(str(Decimal(limit) / 10), side=side, quantity=quantity, validity=validity, validity_minutes=1)
     ),

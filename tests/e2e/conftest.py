@@ -1,0 +1,38 @@
+"""One stack for all end-to-end tests: both brokers, a fast market, and workers that kill themselves at failpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.running_stack import RunningStack
+
+MARKET_SPEED = 2
+
+
+@pytest.fixture(scope="session")
+def markers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where failpoints leave their marks."""
+    return tmp_path_factory.mktemp("failpoints")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, markers: Path) -> Iterator[RunningStack]:
+    """The running stack; it has to stop cleanly at the end."""
+    running = RunningStack(
+        tmp_path_factory.mktemp("stack"),
+        "sandbox",
+        ALPHA_PANDA__STACK__SANDBOX_SPEED=str(MARKET_SPEED),
+        ALPHA_PANDA__DELIVERY__FAILPOINT=f"decided:40,written:60,sent:80@{markers}",
+        ALPHA_PANDA__RISK__MAX_GROSS_EXPOSURE="1000000000",
+        ALPHA_PANDA__RISK__MAX_DAILY_LOSS="1000000000",
+        ALPHA_PANDA__RISK__MAX_DAILY_TRADES="1000000",
+    )
+    try:
+        running.start()
+        yield running
+        running.stop()
+    finally:
+        running.kill()

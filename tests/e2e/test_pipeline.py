@@ -1,0 +1,436 @@
+"""The pipeline on the real stack. Tests run in the order they are written: the last ones end the trading."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+from collections import Counter, defaultdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaProducer
+from sqlalchemy import select
+
+from faust_app.runtime.codec import decode_frame
+from faust_app.runtime.database import create_engine, transaction
+from faust_app.runtime.settings import Settings
+from faust_app.runtime.topology import STAGES, consumed_topics, workers
+from models.rows.audit import AuditRow
+from models.rows.trading import FillRow, OrderRow, SignalRow
+from tests.running_stack import RunningStack, metrics, run, total, wait_for
+
+BROKERS = ("paper", "zerodha")
+FAMILIES = (
+    "signals.raw",
+    "signals.validated",
+    "signals.rejected",
+    "orders.submitted",
+    "orders.updates",
+    "orders.ack",
+    "orders.filled",
+    "orders.failed",
+    "pnl.snapshots",
+)
+WITH_MESSAGES = [stage.name for stage in STAGES if stage.consumes]
+
+
+async def rows(settings: Settings, statement: Any) -> list[Any]:
+    engine = create_engine(settings, pool_size=1)
+    try:
+        async with transaction(engine) as connection:
+            return list(await connection.execute(statement))
+    finally:
+        await engine.dispose()
+
+
+def by_id(stack: RunningStack, broker: str) -> dict[str, dict[str, Any]]:
+    """Every message of a broker's topics by id, read from Kafka."""
+    return {one["id"]: one for family in FAMILIES for one in stack.envelopes(f"{broker}.{family}")}
+
+
+def test_demo_market_gives_signals_denials_orders_fills_and_snapshots(stack: RunningStack) -> None:
+    def seen() -> bool:
+        found = {family: len(stack.messages(f"paper.{family}")) for family in FAMILIES}
+        return all(found.values()) and found["orders.filled"] >= 50
+
+    assert wait_for(seen, "a message of every kind", 60)
+
+
+def test_chain_from_a_tick_to_a_fill_and_a_snapshot(stack: RunningStack) -> None:
+    messages = by_id(stack, "paper")
+    snapshot = next(
+        one for one in messages.values() if one["type"] == "portfolio.snapshot" and one["data"]["cause"] == "fill"
+    )
+    chain = [snapshot]
+    while chain[-1]["causation_id"] in messages:
+        chain.append(messages[chain[-1]["causation_id"]])
+    assert [one["type"] for one in chain] == [
+        "portfolio.snapshot",
+        "order.filled",
+        "order.update",
+        "order.submitted",
+        "signal.accepted",
+        "signal.raised",
+    ]
+    frames = {frame.id: frame for frame in (decode_frame(one.value) for one in stack.messages("market.ticks"))}
+    raised = chain[-1]
+    frame, origin = frames[raised["causation_id"]], raised["data"]["origin"]
+    tick = next(
+        one
+        for one in frame.ticks
+        if one.sequence == origin["tick_sequence"] and one.instrument_token == origin["instrument_token"]
+    )
+    assert tick.last_price == Decimal(origin["price"])
+    assert {one["correlation_id"] for one in chain} == {frame.id}
+
+    def audited() -> dict[str, Any]:
+        ids = [one["id"] for one in chain]
+        found = run(rows(stack.settings(), select(AuditRow.__table__).where(AuditRow.event_id.in_(ids))))
+        return {row.event_id: row for row in found} if len(found) == len(chain) else {}
+
+    recorded = wait_for(audited, "the chain in PostgreSQL")
+    for one in chain:
+        row = recorded[one["id"]]
+        assert (row.type, row.causation_id, row.correlation_id, row.data) == (
+            one["type"], one["causation_id"], one["correlation_id"], one["data"],
+        )  # fmt: skip
+    traced = stack.json("trace", chain[1]["id"])
+    assert [one["id"] for one in reversed(chain)] == [row["event_id"] for row in traced if row["event_id"] in recorded]
+
+
+def test_account_identity_holds_to_the_paisa_in_every_snapshot(stack: RunningStack) -> None:
+    for broker in BROKERS:
+        snapshots = stack.envelopes(f"{broker}.pnl.snapshots")
+        assert snapshots
+        for one in snapshots:
+            data = {
+                name: Decimal(value)
+                for name, value in one["data"].items()
+                if isinstance(value, str) and name not in ("account", "cause")
+            }
+            worth = data["cash"] + data["position_value"]
+            assert worth == data["start_cash"] + data["realised"] + data["unrealised"] - data["charges"]
+            assert worth == data["equity"]
+
+
+def test_nothing_of_one_broker_is_on_the_others_topics(stack: RunningStack) -> None:
+    for broker, other in (BROKERS, BROKERS[::-1]):
+        for family in FAMILIES:
+            for message in stack.messages(f"{broker}.{family}"):
+                assert msgspec.json.decode(message.value)["broker"] == broker
+                assert f"{other}:main".encode() not in message.value
+
+
+def test_every_worker_came_back_from_every_failpoint(stack: RunningStack, markers: Path) -> None:
+    """`written` and `sent` lie between the table write, the sends and the commit."""
+    wanted = {
+        f"{stage.name}.{broker or 'shared'}-{point}"
+        for stage, broker in workers(stack.settings())
+        if stage.consumes
+        for point in ("decided", "written", "sent")
+    }
+    wait_for(lambda: wanted <= {one.name for one in markers.iterdir()}, "every failpoint", 120)
+    wait_for(lambda: all(row["ready"] for row in stack.workers().values()), "readiness of all workers", 60)
+    assert len(stack.workers()) == 2 * 3 + 4
+
+
+GARBAGE = [
+    b"",
+    b"\x00\xff\xfe",
+    b"{",
+    b"[]",
+    b"null",
+    b'{"type": 1}',
+    b'{"id": "x", "type": "signal.raised", "version": 1}',
+    b'{"type": "signal.raised", "version": 99, "id": "x"}',
+    b'{"price": NaN}',
+    b'{"quantity": 1e999}',
+    b"9" * 5000,
+    b'{"a":' * 3000,
+]
+
+
+def newer(message: bytes) -> bytes:
+    """The message as a release to come would write it."""
+    document = json.loads(message)
+    document["version"] = 2
+    return json.dumps(document).encode()
+
+
+def spoiled(message: bytes) -> list[bytes]:
+    """A valid message, with a missing field, a wrong type, a NaN and a huge number."""
+    document = json.loads(message)
+    changes = ({"data": None}, {"key": 5}, {"occurred_at": "yesterday"}, {"version": 10**30})
+    found = [json.dumps({**document, **change}).encode() for change in changes]
+    for name, value in document["data"].items():
+        if isinstance(value, str):
+            found.append(json.dumps({**document, "data": {**document["data"], name: "NaN" * 900}}).encode())
+            break
+    return found
+
+
+async def send(settings: Settings, topic: str, values: list[bytes]) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap)
+    await producer.start()
+    try:
+        for number, value in enumerate(values):
+            await producer.send_and_wait(topic, value or None, key=b"garbage", partition=number % 1)
+    finally:
+        await producer.stop()
+
+
+def test_garbage_on_any_topic_ends_in_its_dead_letters(stack: RunningStack) -> None:
+    settings = stack.settings()
+    readers: Counter[str] = Counter()
+    for stage, broker in workers(settings):
+        readers.update(consumed_topics(settings, stage, broker))
+    rng = random.Random(11)
+    sent: dict[str, list[bytes]] = {}
+    for topic in readers:
+        values = [*GARBAGE, rng.randbytes(200)]
+        known = stack.messages(topic)
+        if known and topic != "market.ticks":
+            values += [newer(known[0].value), *spoiled(known[0].value)]
+        sent[topic] = values
+        run(send(settings, topic, values))
+    for topic, values in sent.items():
+        expected = len(values) * readers[topic]
+        wait_for(
+            lambda topic=topic, expected=expected: len(stack.messages(f"{topic}.dlq")) >= expected,
+            f"{expected} letters on {topic}.dlq",
+            90,
+        )
+        letters = stack.messages(f"{topic}.dlq")
+        assert Counter(letter.value or b"" for letter in letters) == Counter(values * readers[topic])
+        for letter in letters:
+            headers = dict(letter.headers)
+            assert headers["origin-topic"].decode() == topic
+            assert headers["reason"] in (b"decode", b"version", b"handler")
+            assert letter.key == b"garbage"
+        if known_newer := [one for one in values if b'"version": 2' in one]:
+            assert {dict(one.headers)["reason"] for one in letters if one.value in known_newer} == {b"version"}
+    assert all(row["ready"] for row in stack.workers().values())
+
+
+def test_dead_letters_are_listed_shown_and_sent_again_once(stack: RunningStack) -> None:
+    listed = {row["topic"]: row for row in stack.json("dlq", "list")}
+    topic = "paper.orders.failed.dlq"
+    shown = stack.json("dlq", "show", topic, "--limit", "100")
+    assert len(shown) == listed[topic]["messages"]
+    assert shown[0]["origin"].startswith("paper.orders.failed/0/")
+    again = stack.command("dlq", "replay", topic, "--all", "--yes").stdout
+    assert again == f"{len(shown)} messages sent again\n"
+    assert stack.command("dlq", "replay", topic, "--all", "--yes").stdout == "0 messages sent again\n"
+    wait_for(lambda: len(stack.messages(topic)) >= 2 * len(shown), "the letters' return", 30)
+    assert "did you mean" in stack.command("topics", "tail", "paper.order.filled", code=2).stderr
+    assert (
+        "holds no message at offset 99999"
+        in stack.command("dlq", "replay", topic, "--offset", "99999", "--yes", code=2).stderr
+    )
+
+
+@pytest.mark.parametrize(
+    "worker",
+    [
+        "market_feed",
+        "strategy_runner",
+        "risk_manager.paper",
+        "trading_engine.paper",
+        "portfolio_manager.paper",
+        "ledger",
+        "monitor",
+    ],
+)
+def test_killed_worker_comes_back_and_goes_on(stack: RunningStack, worker: str, record_property: Any) -> None:
+    port = stack.workers()[worker]["port"]
+    pid = stack.worker_pid(worker)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: stack.worker_pid(worker) not in (None, pid), "the restart", 20)
+    restarted = time.monotonic()
+    progress = {"market_feed": "ticks_published_total", "monitor": "consumer_lag_messages"}.get(
+        worker, "messages_handled_total"
+    )
+    wait_for(
+        lambda: (progress == "consumer_lag_messages" and metrics(port)) or total(metrics(port), progress) > 0,
+        "the first event",
+        30,
+    )
+    seconds = time.monotonic() - restarted
+    record_property("first_event_seconds", round(seconds, 2))
+    print(f"{worker}: first event {seconds:.2f} s after the restart")
+    wait_for(lambda: stack.workers().get(worker, {}).get("ready"), "readiness", 30)
+
+
+def test_tables_can_be_read_beside_the_running_worker(stack: RunningStack) -> None:
+    import subprocess
+    import sys
+
+    from faust_app.runtime.settings import PROJECT
+
+    environment = {**stack.environment, "ALPHA_PANDA_BROKER": "paper"}
+    command = [sys.executable, "-m", "faust", "-A", "faust_app.workers.portfolio_manager", "inspect", "portfolios"]
+
+    def inspect(*more: str) -> Any:
+        return subprocess.run(
+            [*command, *more], cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    found = json.loads(inspect("--json").stdout)
+    assert [row["key"] for row in found] == ["paper:main"]
+    assert Decimal(found[0]["state"]["cash"]) != 0
+    assert "paper:main" in inspect("paper:main").stdout
+    wrong = subprocess.run(
+        [*command[:-1], "nothing"],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert wrong.returncode == 2
+    assert wrong.stderr.strip().endswith("There is no table 'nothing' here; tables of this worker: portfolios")
+
+
+def test_strategies_are_changed_without_a_restart(stack: RunningStack) -> None:
+    stack.command("strategies", "disable", "rsi")
+    wait_for(
+        lambda: not next(row for row in stack.json("strategies", "list") if row["instance"] == "rsi")["enabled"],
+        "the change",
+    )
+    assert "period" in stack.command("strategies", "set", "rsi", "period=many", code=2).stderr
+    assert "There is no strategy instance" in stack.command("strategies", "enable", "nope", code=2).stderr
+    stack.command("strategies", "set", "momentum", "quantity=7")
+
+    def bought_seven() -> bool:
+        raised = [one["data"] for one in stack.envelopes("paper.signals.raw") if one["data"]["strategy"] == "momentum"]
+        return any(one["target_quantity"] == 7 for one in raised)
+
+    wait_for(bought_seven, "a signal with the new quantity", 60)
+
+
+def test_halt_stops_entries_and_is_audited(stack: RunningStack) -> None:
+    said = stack.command("halt", "--reason", "end of the test").stdout
+    assert "all is halted" in said
+    assert "risk_manager.paper" in said
+    assert "trading_engine.zerodha" in said
+    halted = len(stack.messages("paper.signals.validated"))
+    wait_for(
+        lambda: any(one["data"]["code"] == "trading_halted" for one in stack.envelopes("paper.signals.rejected")),
+        "a denial",
+        60,
+    )
+    accepted = stack.envelopes("paper.signals.validated")[halted:]
+    assert all(order["reduces"] for one in accepted for order in one["data"]["orders"])
+    wait_for(
+        lambda: (
+            [
+                row.data["reason"]
+                for row in run(
+                    rows(stack.settings(), select(AuditRow.data).where(AuditRow.type == "control.trading_state"))
+                )
+            ]
+            == ["end of the test"]
+        ),
+        "the audit row",
+    )
+
+
+def open_orders(stack: RunningStack, broker: str) -> set[str]:
+    accepted = {
+        order["order_id"] for one in stack.envelopes(f"{broker}.signals.validated") for order in one["data"]["orders"]
+    }
+    filled = {
+        one["data"]["order"]["order_id"]
+        for one in stack.envelopes(f"{broker}.orders.filled")
+        if one["data"]["complete"]
+    }
+    failed = {one["data"]["order"]["order_id"] for one in stack.envelopes(f"{broker}.orders.failed") if one.get("data")}
+    return accepted - filled - failed
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+def test_after_all_kills_nothing_is_lost_and_nothing_doubled(stack: RunningStack, broker: str) -> None:
+    """Every accepted signal in exactly one terminal state, every effect once, positions equal to the fills."""
+    wait_for(lambda: not open_orders(stack, broker), "the end of every order", 90)
+    messages: dict[str, dict[str, Any]] = {}
+    for family in FAMILIES:
+        for one in stack.messages(f"{broker}.{family}"):
+            if one.key == b"garbage":
+                continue
+            document = msgspec.json.decode(one.value)
+            if family == "pnl.snapshots":
+                continue
+            assert messages.setdefault(document["id"], document) == document, "one id, two contents"
+    kinds: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for one in messages.values():
+        kinds[one["type"]].append(one["data"])
+    orders = {order["order_id"]: order for one in kinds["signal.accepted"] for order in one["orders"]}
+    assert {one["order"]["order_id"] for one in kinds["order.submitted"]} == set(orders)
+    fills: Counter[str] = Counter()
+    for one in kinds["order.filled"]:
+        fills[one["order"]["order_id"]] += one["quantity"]
+    complete = {one["order"]["order_id"] for one in kinds["order.filled"] if one["complete"]}
+    failed = {one["order"]["order_id"]: one for one in kinds["order.failed"]}
+    assert complete | failed.keys() == set(orders)
+    assert not complete & failed.keys()
+    for order_id, order in orders.items():
+        expected = order["quantity"] if order_id in complete else failed[order_id]["filled_quantity"]
+        assert fills[order_id] == expected
+    decided = {one["signal_id"] for kind in ("signal.accepted", "signal.denied") for one in kinds[kind]}
+    assert decided == {one["signal_id"] for one in kinds["signal.raised"]}
+    assert_positions(stack, broker, kinds["order.filled"])
+    assert_ledger(stack, broker, orders, kinds)
+
+
+def assert_positions(stack: RunningStack, broker: str, filled: list[dict[str, Any]]) -> None:
+    expected: Counter[tuple[str, str]] = Counter()
+    for one in filled:
+        sign = 1 if one["order"]["side"] == "BUY" else -1
+        expected[one["order"]["strategy"], one["order"]["instrument"]] += sign * one["quantity"]
+    latest = max(stack.envelopes(f"{broker}.pnl.snapshots"), key=lambda one: one["data"]["fills"])["data"]
+    assert latest["fills"] == len(filled)
+    held = {(one["strategy"], one["instrument"]): one["quantity"] for one in latest["positions"]}
+    assert held == {key: quantity for key, quantity in expected.items() if quantity}
+
+
+def assert_ledger(
+    stack: RunningStack, broker: str, orders: dict[str, Any], kinds: dict[str, list[dict[str, Any]]]
+) -> None:
+    settings = stack.settings()
+
+    def agrees() -> bool:
+        found = run(rows(settings, select(OrderRow.order_id, OrderRow.rank).where(OrderRow.broker == broker)))
+        fills = run(rows(settings, select(FillRow.fill_id).where(FillRow.broker == broker)))
+        signals = run(rows(settings, select(SignalRow.signal_id).where(SignalRow.broker == broker)))
+        return (
+            {row.order_id for row in found} == set(orders)
+            and all(row.rank == 4 for row in found)
+            and {row.fill_id for row in fills} == {one["fill_id"] for one in kinds["order.filled"]}
+            and {row.signal_id for row in signals} == {one["signal_id"] for one in kinds["signal.raised"]}
+        )
+
+    wait_for(agrees, "agreement of PostgreSQL with the topics", 40)
+
+
+def test_stopping_leaves_no_process_and_sums_up(stack: RunningStack) -> None:
+    children = stack.children()
+    summary = stack.stop()
+    for key in ("ticks_published", "ticks_processed", "signals", "orders", "fills", "tick_to_order_ms", "pnl"):
+        assert summary[key], key
+    assert summary["worker_restarts"] >= len(WITH_MESSAGES)
+    assert set(summary["pnl"]) == set(BROKERS)
+    assert summary["lag_end"] == 0
+    assert summary["ticks_published"] == summary["ticks_processed"] or summary["worker_restarts"]
+    wait_for(
+        lambda: not [one for one in children if one.is_running() and one.status() != "zombie"],
+        "the end of every process",
+        10,
+    )

@@ -1,0 +1,164 @@
+"""The schema up and down, reference data, and the ledger's upserts in any order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
+from itertools import permutations
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from faust_app.runtime import schema
+from faust_app.runtime.audit import record
+from faust_app.runtime.codec import encode, event_time, root
+from faust_app.runtime.database import Repository, StrategyInstance, create_engine, schema_name, transaction
+from faust_app.runtime.errors import ConfigurationError, TransientError
+from faust_app.runtime.settings import Settings
+from faust_app.runtime.topics import Topic, TopicName
+from models.messages import ids
+from models.messages.orders import OrderStatus, OrderSubmitted
+from models.messages.signals import AcceptedSignal
+from models.rows import Base
+from models.rows.audit import AuditRow
+from models.rows.trading import FillRow, OrderRow, SignalRow
+from tests.factories import AT, filled, instrument, order, origin, signal, update
+
+
+@pytest.fixture
+async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    await schema.migrate(settings)
+    found = create_engine(settings)
+    yield found
+    await found.dispose()
+
+
+async def test_upgrade_downgrade_upgrade(settings: Settings) -> None:
+    await schema.migrate(settings)
+    assert await schema.current(settings) == schema.revisions(settings)[-1]
+    assert await tables(settings) == {*Base.metadata.tables, "alembic_version"}
+    await schema.migrate(settings, schema.BASE, down=True)
+    assert await tables(settings) == {"alembic_version"}
+    assert await schema.current(settings) is None
+    await schema.migrate(settings)
+    await schema.migrate(settings)
+
+
+async def tables(settings: Settings) -> set[str]:
+    engine = create_engine(settings, pool_size=1)
+    try:
+        async with transaction(engine) as connection:
+            query = text("select tablename from pg_tables where schemaname = :name")
+            return set((await connection.execute(query, {"name": schema_name(settings.namespace)})).scalars())
+    finally:
+        await engine.dispose()
+
+
+async def test_rows_and_migrations_agree(settings: Settings, engine: AsyncEngine) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
+    def differences(connection: Any) -> list[Any]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, Base.metadata))
+
+    async with transaction(engine) as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_unknown_revision_is_refused(settings: Settings) -> None:
+    with pytest.raises(ConfigurationError, match="There is no revision 'nope'"):
+        await schema.migrate(settings, "nope")
+
+
+async def test_database_that_is_away_is_transient(settings: Settings) -> None:
+    away = settings.model_copy(update={"postgres": settings.postgres.model_copy(update={"port": 1})})
+    with pytest.raises(TransientError, match="PostgreSQL does not answer"):
+        await schema.migrate(away)
+    engine = create_engine(away)
+    with pytest.raises(TransientError):
+        await Repository(engine).load_instruments()
+    await engine.dispose()
+
+
+async def test_instruments_come_back_as_they_were(engine: AsyncEngine) -> None:
+    given = [
+        instrument(),
+        instrument(instrument_token=2_953_217, tradingsymbol="TCS", freeze_quantity=100, group="pair"),
+    ]
+    await Repository(engine).replace_instruments(given)
+    await Repository(engine).replace_instruments(given)
+    assert await Repository(engine).load_instruments() == given
+
+
+async def test_seeding_again_keeps_what_an_operator_changed(engine: AsyncEngine) -> None:
+    repository = Repository(engine)
+    one = StrategyInstance(
+        instance="m", strategy="momentum", parameters={"fast": 8}, instruments=("*",), brokers=("paper",), enabled=True
+    )
+    assert await repository.add_strategies([one]) == ["m"]
+    assert await repository.change_strategy("m", enabled=False)
+    assert await repository.add_strategies([one]) == []
+    assert [row.enabled for row in await repository.load_strategies()] == [False]
+    assert not await repository.change_strategy("nope", enabled=False)
+
+
+async def test_limits_of_a_strategy_override_the_accounts(engine: AsyncEngine) -> None:
+    repository = Repository(engine)
+    assert await repository.load_limits("paper:main") == {}
+    assert await repository.add_limits("paper:main", {"max_open_orders": 5})
+    assert not await repository.add_limits("paper:main", {"max_open_orders": 6})
+    assert await repository.load_limits("paper:main") == {"": {"max_open_orders": 5}}
+
+
+def raw(body: msgspec.Struct, message_id: str) -> bytes:
+    return encode(root(body, message_id=message_id, broker="paper", key="paper:main", source="test", at=event_time(AT)))
+
+
+def story() -> list[tuple[Topic, bytes]]:
+    """Everything that happens to one signal, in order."""
+    one = order(signal_id="s")
+    return [
+        (Topic.SIGNALS_RAW, raw(signal(signal_id="s"), "s")),
+        (
+            Topic.SIGNALS_VALIDATED,
+            raw(
+                AcceptedSignal(
+                    signal_id="s", account="paper:main", strategy="momentum", orders=(one,), origin=origin()
+                ),
+                "d",
+            ),
+        ),
+        (Topic.ORDERS_SUBMITTED, raw(OrderSubmitted(order=one), "o")),
+        (Topic.ORDERS_UPDATES, raw(update(OrderStatus.PARTIALLY_FILLED, 4, "100"), "u4")),
+        (Topic.ORDERS_UPDATES, raw(update(OrderStatus.FILLED, 10, "103"), "u10")),
+        (Topic.ORDERS_FILLED, raw(filled(one, 4, "100", 4), ids.fill_id(one.order_id, 4))),
+        (Topic.ORDERS_FILLED, raw(filled(one, 6, "105", 10), ids.fill_id(one.order_id, 10))),
+    ]
+
+
+async def tell(engine: AsyncEngine, events: Sequence[tuple[Topic, bytes]]) -> None:
+    for number, (topic, message) in enumerate(events):
+        async with transaction(engine) as connection:
+            await record(connection, TopicName(topic, "paper", is_dlq=False), message, (str(topic), 0, number))
+
+
+async def test_events_in_any_order_and_repeated_give_the_same_rows(engine: AsyncEngine) -> None:
+    """A sample of the 5,040 orders; each starts from an empty schema."""
+    events = story()
+    for chosen in list(permutations(events))[:: 5040 // 24]:
+        await tell(engine, [*chosen, *chosen[:3]])
+        async with transaction(engine) as connection:
+            row = (await connection.execute(select(OrderRow.__table__))).one()
+            assert (row.status, row.filled_quantity, row.average_price) == ("filled", 10, Decimal(103))
+            assert (row.quantity, row.signal_id, row.instrument) == (10, "s", "NSE:INFY")
+            raised = (await connection.execute(select(SignalRow.__table__))).one()
+            assert (raised.decision, raised.intent, raised.instrument) == ("accepted", "open", "NSE:INFY")
+            fills = (await connection.execute(select(func.sum(FillRow.quantity)))).scalar()
+            audited = (await connection.execute(select(func.count()).select_from(AuditRow))).scalar()
+            assert (fills, audited) == (10, len(events))
+            for table in ("orders", "signals", "fills", "audit"):
+                await connection.execute(text(f"truncate {table}"))

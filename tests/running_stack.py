@@ -1,0 +1,188 @@
+"""The whole stack as a user starts it, with what tests ask of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import psutil
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from faust_app.runtime.settings import PROJECT, Settings, load_settings
+from faust_app.runtime.topology import topic_specs
+from stack.scrape import Samples, parse
+
+Result = TypeVar("Result")
+COMMAND = [sys.executable, "-m", "faust_app.commands.cli"]
+START_SECONDS = 170.0
+
+
+def wait_for(condition: Callable[[], Result], what: str, seconds: float = 30.0) -> Result:
+    """The first true result of `condition`; AssertionError, naming `what`, when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
+        time.sleep(0.1)  # between two looks at another process
+    return found
+
+
+class RunningStack:
+    """`alpha-panda up` as a child process on a state folder of its own."""
+
+    def __init__(self, folder: Path, profile: str, **variables: str) -> None:
+        self.state = folder / "state"
+        self.output = folder / "up.log"
+        self.summary_file = folder / "summary.json"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("ALPHA_PANDA")},
+            "ALPHA_PANDA_PROFILE": profile,
+            "ALPHA_PANDA__STACK__STATE_DIRECTORY": str(self.state),
+            **variables,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start, and wait until every worker is ready."""
+        arguments = [*COMMAND, "up", "--no-view", "--json", str(self.summary_file)]
+        with self.output.open("wb") as log:
+            self._process = subprocess.Popen(
+                arguments, cwd=PROJECT, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+        wait_for(self._is_up, f"the start (see {self.output})", START_SECONDS)
+
+    def _is_up(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.output.read_text()
+        return "Ready after" in self.output.read_text()
+
+    def stop(self) -> dict[str, Any]:
+        """Stop as Ctrl-C does; the summary."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        code = self._process.wait(90)
+        assert code == 0, self.output.read_text()
+        summary: dict[str, Any] = json.loads(self.summary_file.read_text())
+        return summary
+
+    def kill(self) -> None:
+        """End it without ceremony, when something went wrong."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(30)
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def children(self) -> list[psutil.Process]:
+        """All processes below the supervisor."""
+        return psutil.Process(self.pid).children(recursive=True)
+
+    def settings(self) -> Settings:
+        """Its settings, as its own commands see them."""
+        with changed_environment(self.environment):
+            return load_settings()
+
+    def command(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run an `alpha-panda` command against it; checks the exit code."""
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            cwd=PROJECT, env=self.environment, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    def json(self, *arguments: str) -> Any:
+        """The JSON a command prints."""
+        return json.loads(self.command(*arguments, "--json").stdout)
+
+    def workers(self) -> dict[str, dict[str, Any]]:
+        """Status rows by worker."""
+        return {row["worker"]: row for row in self.json("status")}
+
+    def worker_pid(self, worker: str) -> int | None:
+        """Process id of a worker that runs."""
+        stage, _, broker = worker.partition(".")
+        wanted = ["worker", stage, *(["--broker", broker] if broker else [])]
+        for child in self.children():
+            with contextlib.suppress(psutil.Error):
+                if child.cmdline()[-len(wanted) :] == wanted:
+                    return child.pid
+        return None
+
+    def messages(self, topic: str) -> list[Any]:
+        """Everything in a topic now, by partition and offset."""
+        return run(read_topic(self.settings(), topic))
+
+    def envelopes(self, topic: str) -> list[dict[str, Any]]:
+        """Decoded JSON envelopes of a topic."""
+        return [msgspec.json.decode(message.value) for message in self.messages(topic)]
+
+
+def metrics(port: int) -> Samples:
+    """A worker's metrics; empty while it does not answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as answer:
+            return parse(answer.read().decode())
+    except (urllib.error.URLError, OSError):
+        return {}
+
+
+def total(samples: Samples, name: str) -> float:
+    """Sum over all samples called `name`, without our prefix."""
+    return sum(value for (found, _), value in samples.items() if found == f"alpha_panda_{name}")
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine from a test that is not one."""
+    return asyncio.run(work)
+
+
+@contextlib.contextmanager
+def changed_environment(environment: dict[str, str]) -> Iterator[None]:
+    """Let this process see the stack's variables for a moment."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+async def read_topic(settings: Settings, topic: str) -> list[Any]:
+    """All messages of a topic, by partition and offset."""
+    count = next(spec.partitions for spec in topic_specs(settings) if spec.name == topic)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        found: list[Any] = []
+        for tp in [TopicPartition(topic, number) for number in range(count)]:
+            consumer.assign([tp])
+            begin, end = (await consumer.beginning_offsets([tp]))[tp], (await consumer.end_offsets([tp]))[tp]
+            consumer.seek(tp, begin)
+            while await consumer.position(tp) < end:
+                batch = await consumer.getmany(tp, timeout_ms=200)
+                found.extend(message for message in batch.get(tp, []) if message.offset < end)
+        return found
+    finally:
+        await consumer.stop()
