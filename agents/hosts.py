@@ -115,12 +115,16 @@ class Host:
                 self._watchers[token].append(running)
 
     def restore(self, checkpoints: Sequence[Checkpoint]) -> None:
-        """Continue from checkpoints; those of another definition are ignored, the strategy warms up again."""
+        """Continue from checkpoints; a strategy whose checkpoint is of another definition or shape warms up again."""
         for checkpoint in checkpoints:
             running = self._running.get(checkpoint.instance)
             if running is None or running.instance.definition != checkpoint.definition:
                 continue
-            running.strategy.load_state(checkpoint.state)
+            try:
+                running.strategy.load_state(checkpoint.state)
+            except msgspec.MsgspecError as error:
+                log.warning("strategy_state_refused", strategy=checkpoint.instance, error=str(error))
+                continue
             running.offset = checkpoint.offset
             running.run_id = checkpoint.run_id
             running.frame_sequence = checkpoint.frame_sequence

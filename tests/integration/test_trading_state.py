@@ -24,6 +24,8 @@ async def store(settings: Settings) -> AsyncIterator[TradingStateStore]:
 async def test_strictest_scope_counts_and_revisions_rise(settings: Settings, store: TradingStateStore) -> None:
     view = TradingStateView(settings, "worker")
     following = asyncio.create_task(view.run())
+    while "worker" not in await store.acknowledged():
+        await asyncio.sleep(0)
     first = await store.write("strategy:rsi", S.REDUCING, "me", "why | so")
     second = await store.write("broker:paper", S.HALTED, "me", "")
     assert second == first + 1

@@ -50,11 +50,14 @@ class Strategy(ABC):
 
     def dump_state(self) -> bytes:
         """Everything needed to go on."""
-        return msgspec.msgpack.encode(self.state)
+        return msgspec.msgpack.encode((self.name, self.state))
 
     def load_state(self, raw: bytes) -> None:
-        """Go on from `dump_state`'s bytes. Raises msgspec's error when they are another strategy's."""
-        self.state = msgspec.msgpack.decode(raw, type=dict[int, self.state_type])  # type: ignore[name-defined]
+        """Go on from `dump_state`'s bytes, made with the same parameters. Raises msgspec's error for others' bytes."""
+        name, state = msgspec.msgpack.decode(raw, type=tuple[str, msgspec.Raw])
+        if name != self.name:
+            raise msgspec.ValidationError(f"This is the state of {name}, not of {self.name}")
+        self.state = msgspec.msgpack.decode(state, type=dict[int, self.state_type])  # type: ignore[name-defined]
 
     def target(self, tick: Tick, quantity: int, reason: str) -> tuple[Wish]:
         """The wish to hold `quantity` units."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from math import isqrt
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import msgspec
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.messages.ticks import Tick
 from trading.strategies.base import Parameters, Strategy, Wish
@@ -21,15 +22,24 @@ class MeanReversionParameters(Parameters):
     exit_tenths: int = Field(3, ge=0, le=100)
     quantity: int = Field(10, ge=1)
 
+    @model_validator(mode="after")
+    def _exit_is_nearer(self) -> Self:
+        if self.exit_tenths >= self.entry_tenths:
+            raise ValueError(f"exit_tenths ({self.exit_tenths}) must be below entry_tenths ({self.entry_tenths})")
+        return self
 
-class MeanReversionState(msgspec.Struct, array_like=True):
-    """The window's prices with their sum and sum of squares, all integers."""
+
+class MeanReversionState(msgspec.Struct, array_like=True, dict=True):
+    """The window's prices; the oldest is at `at` once the window is full."""
 
     prices: list[int]
     at: int = 0
-    total: int = 0
-    squares: int = 0
     holding: bool = False
+
+    @cached_property
+    def sums(self) -> list[int]:
+        """Sum and sum of squares of the prices, kept up with them. Not stored: squares outgrow 64 bits."""
+        return [sum(self.prices), sum(price * price for price in self.prices)]
 
 
 class MeanReversion(Strategy):
@@ -46,23 +56,24 @@ class MeanReversion(Strategy):
         if own is None:
             own = self.state[tick.instrument_token] = MeanReversionState([])
         price, window = tick.last_price_units, self.parameters.window
-        if len(own.prices) < window:
-            own.prices.append(price)
+        prices, sums = own.prices, own.sums
+        if len(prices) < window:
+            prices.append(price)
         else:
-            gone = own.prices[own.at]
-            own.prices[own.at] = price
+            gone = prices[own.at]
+            prices[own.at] = price
             own.at = (own.at + 1) % window
-            own.total -= gone
-            own.squares -= gone * gone
-        own.total += price
-        own.squares += price * price
-        if len(own.prices) < window:
-            return ()
-        return self._judge(tick, own, price * window - own.total, window)
+            sums[0] -= gone
+            sums[1] -= gone * gone
+        sums[0] += price
+        sums[1] += price * price
+        return self._judge(tick, own, window) if len(prices) == window else ()
 
-    def _judge(self, tick: Tick, own: MeanReversionState, distance: int, window: int) -> Sequence[Wish]:
-        """`distance` is (price - average) * window; the deviation is scaled alike."""
-        deviation = isqrt(max(0, own.squares * window - own.total * own.total))
+    def _judge(self, tick: Tick, own: MeanReversionState, window: int) -> Sequence[Wish]:
+        """Compare the distance from the average with the deviation, both times `window`."""
+        total, squares = own.sums
+        distance = tick.last_price_units * window - total
+        deviation = isqrt(max(0, squares * window - total * total))
         if not own.holding and deviation and distance * 10 < -self.parameters.entry_tenths * deviation:
             own.holding = True
             return self.target(tick, self.parameters.quantity, "far below the average")

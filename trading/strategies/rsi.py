@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import msgspec
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from models.messages.ticks import Tick
 from trading.strategies.base import Parameters, Strategy, Wish
@@ -21,12 +21,6 @@ class RsiParameters(Parameters):
     oversold: int = Field(25, ge=1, le=49)
     overbought: int = Field(70, ge=51, le=99)
     quantity: int = Field(10, ge=1)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.oversold >= self.overbought:
-            raise ValueError(f"oversold ({self.oversold}) must be below overbought ({self.overbought})")
-        return self
 
 
 class RsiState(msgspec.Struct, array_like=True):

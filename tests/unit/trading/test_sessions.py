@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -70,7 +71,7 @@ def test_a_phase_holds_from_its_second_on(segment: str, day: str, moment: str, b
 def test_a_day_has_no_other_change(segment: str, day: str, rows: list[tuple[str, Phase]], end: str) -> None:
     midnight = at(date.fromisoformat(day))
     phases = [phase_at(segment, midnight + minute * 60) for minute in range(24 * 60)]
-    found = sum(first is not second for first, second in zip(phases, phases[1:], strict=False))
+    found = sum(first is not second for first, second in pairwise(phases))
     assert found == len(list(changes(rows, end)))
 
 
