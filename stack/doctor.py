@@ -11,6 +11,7 @@ from pathlib import Path
 from faust_app.runtime.settings import Settings
 from stack import kafka, ports, postgres, redis
 from stack.errors import CannotStart
+from stack.infrastructure import configured_ports
 from stack.state import LEAST_FREE_BYTES, is_held
 
 Row = dict[str, str]
@@ -90,12 +91,11 @@ def _state(state: Path) -> Row:
 def _ports(settings: Settings) -> Iterator[Row]:
     if is_held(settings.stack.state_directory.absolute()):
         return
-    wanted = {
-        "kafka port": int(settings.kafka.bootstrap.rpartition(":")[2]),
-        "postgresql port": settings.postgres.port,
-        "redis port": settings.redis.port,
-        "sandbox port": settings.stack.sandbox_port,
-    }
-    for name, port in wanted.items():
-        free = ports.is_free(port)
-        yield _row(name, "ok" if free else "warn", f"{port} is {'free' if free else 'taken; another is chosen'}")
+    sandbox = ("sandbox", settings.stack.sandbox_port, type(settings.stack).model_fields["sandbox_port"].default)
+    for name, port, default in (*configured_ports(settings), sandbox):
+        if ports.is_free(port):
+            yield _row(f"{name} port", "ok", f"{port} is free")
+        elif port == default:
+            yield _row(f"{name} port", "warn", f"{port} is taken; another is chosen")
+        else:
+            yield _row(f"{name} port", "fail", f"{port} is taken: free it or configure another one")

@@ -2,7 +2,8 @@
 
 StackFailure
 ├── CannotStart     something has to be mended before the stack can start; exit code 2
-└── CannotStay      a process ended too often; exit code 1, with its last lines
+├── CannotStay      a process ended too often; exit code 1, with its last lines
+└── StoppedEarly    somebody stopped it before everything was ready; exit code 1
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ class StackFailure(Exception):
 
 class CannotStart(StackFailure):
     """Raised when the stack cannot start as things are."""
+
+
+class StoppedEarly(StackFailure):
+    """Raised when the stack was stopped before everything was ready."""
 
 
 class CannotStay(StackFailure):

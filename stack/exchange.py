@@ -13,6 +13,7 @@ from pathlib import Path
 
 import aiohttp
 
+from brokers.errors import BrokerFailure, SessionRefused
 from brokers.zerodha.session import login, write_token
 from faust_app.runtime.settings import StackSettings
 from stack import ports
@@ -102,7 +103,12 @@ class Exchange:
         """Ready when it has printed its first line and let us log in."""
         if not self._request_token:
             return False
-        token = await asyncio.to_thread(login, self.root, self.api_key, self.api_secret, self._request_token)
+        try:
+            token = await asyncio.to_thread(login, self.root, self.api_key, self.api_secret, self._request_token)
+        except SessionRefused:
+            raise
+        except BrokerFailure:
+            return False
         write_token(self.token_file, token)
         return True
 

@@ -1,7 +1,8 @@
 """Ends the stack's processes when the supervisor dies without doing so. Run as `python -m stack.guardian`.
 
 The supervisor holds the other end of standard input and writes `process id, signal` for every child; the end of
-input means it is gone. Lives in a session of its own, so that Ctrl-C does not reach it.
+input means it is gone. Lives in a session of its own, so that Ctrl-C does not reach it. Inherits the lock on the
+state folder: the next stack cannot start on data that the last one's servers still write.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def end(children: list[tuple[psutil.Process, int]]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             continue
+    psutil.wait_procs(stubborn, timeout=GRACE_SECONDS)
 
 
 def _signal(process: psutil.Process, number: int) -> None:

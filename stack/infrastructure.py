@@ -8,6 +8,7 @@ from pathlib import Path
 
 from faust_app.runtime.settings import KafkaSettings, PostgresSettings, RedisSettings, Settings
 from stack import kafka, ports, postgres, redis
+from stack.errors import CannotStart
 from stack.supervisor import Service, Supervisor
 
 NAMES = ("redis", "postgres", "kafka")
@@ -39,17 +40,36 @@ class Endpoints:
         }
 
 
+def configured_ports(settings: Settings) -> list[tuple[str, int, int]]:
+    """Of every server its name, its configured port and the default one."""
+    kafka_default = KafkaSettings.model_validate({}).bootstrap
+    return [
+        ("Kafka", _port_of(settings.kafka.bootstrap), _port_of(kafka_default)),
+        ("PostgreSQL", settings.postgres.port, PostgresSettings.model_validate({}).port),
+        ("Redis", settings.redis.port, RedisSettings.model_validate({}).port),
+    ]
+
+
 def choose_endpoints(settings: Settings, state: Path) -> Endpoints:
     """The configured ports where they are free, others where they were only defaults. Raises CannotStart."""
-    kafka_port, kafka_default = _port_of(settings.kafka.bootstrap), _port_of(KafkaSettings.model_validate({}).bootstrap)
+    chosen = {name: ports.choose(name, port, default) for name, port, default in configured_ports(settings)}
     return Endpoints(
-        kafka=ports.choose("Kafka", kafka_port, kafka_default),
+        kafka=chosen["Kafka"],
         controller=ports.any_free(),
-        postgres=ports.choose("PostgreSQL", settings.postgres.port, PostgresSettings.model_validate({}).port),
-        redis=ports.choose("Redis", settings.redis.port, RedisSettings.model_validate({}).port),
+        postgres=chosen["PostgreSQL"],
+        redis=chosen["Redis"],
         postgres_password=postgres.password_file(state / "postgres").absolute(),
         redis_password=redis.password_file(state / "redis").absolute(),
     )
+
+
+def check_applied(settings: Settings, at: Endpoints) -> None:
+    """Raises CannotStart when the environment sends the workers to other servers than the stack's own."""
+    for section, values in at.overlay().items():
+        for key, value in values.items():
+            if str(getattr(getattr(settings, section), key)) != str(value):
+                name = f"ALPHA_PANDA__{section}__{key}".upper()
+                raise CannotStart(f"The local stack has to choose {section}.{key} itself: unset {name}")
 
 
 def any_endpoints(state: Path) -> Endpoints:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import subprocess
 import uuid
 from pathlib import Path
@@ -14,6 +15,7 @@ from stack.process import Command
 
 VERSION = "4.1.1"
 ENDPOINT = f"org.apache.kafka:kafka_2.13:{VERSION}+org.slf4j:slf4j-simple:1.7.36"
+LONGEST_REASON = 300
 HEAP = "512m"
 FLAGS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Xmx{HEAP}", "-Xms128m")
 LOGGING = (
@@ -76,10 +78,14 @@ def jars() -> list[str]:
     except Exception as error:
         raise CannotStart(
             f"Kafka {VERSION} could not be downloaded from Maven Central, which the first start needs a network for "
-            f"({type(error).__name__}: {error})"
+            f"({_sentence(error)})"
         ) from error
     _jar_list().write_text("\n".join(found))
     return found
+
+
+def _sentence(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:LONGEST_REASON]}"
 
 
 def java() -> str:
@@ -94,13 +100,25 @@ def java() -> str:
 
 
 def prepare(folder: Path, port: int, controller_port: int) -> Path:
-    """Write the configuration for these ports; format the storage the first time. Returns the configuration file."""
+    """Write the configuration for these ports; format the storage the first time. Returns the configuration file.
+
+    Downloads what is missing. Raises CannotStart.
+    """
+    jars()
     folder.mkdir(parents=True, exist_ok=True)
     data, file = folder / "data", folder / "server.properties"
-    file.write_text(PROPERTIES.format(host=HOST, port=port, controller=controller_port, data=data))
-    if not (data / "meta.properties").exists():
+    if not data.exists():
+        fresh = folder / "data.new"  # renamed when complete: a start that was interrupted begins again
+        shutil.rmtree(fresh, ignore_errors=True)
+        _write(file, port, controller_port, fresh)
         _format(file)
+        fresh.rename(data)
+    _write(file, port, controller_port, data)
     return file
+
+
+def _write(file: Path, port: int, controller_port: int, data: Path) -> None:
+    file.write_text(PROPERTIES.format(host=HOST, port=port, controller=controller_port, data=data))
 
 
 def _format(file: Path) -> None:
@@ -114,10 +132,8 @@ def _format(file: Path) -> None:
 
 
 def command(file: Path) -> Command:
-    """The broker, with class data kept between starts."""
-    archive = cache_folder() / f"kafka-{VERSION}.jsa"
-    sharing = ("-XX:+AutoCreateSharedArchive", f"-XX:SharedArchiveFile={archive}")
-    arguments = [java(), *FLAGS, *sharing, *LOGGING, "-cp", os.pathsep.join(jars()), "kafka.Kafka", str(file)]
+    """The broker."""
+    arguments = [java(), *FLAGS, *LOGGING, "-cp", os.pathsep.join(jars()), "kafka.Kafka", str(file)]
     return Command("kafka", arguments, grace_seconds=20.0)
 
 

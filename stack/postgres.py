@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import psutil
 
 from stack.errors import CannotStart
 from stack.ports import HOST
@@ -39,9 +42,9 @@ def binaries() -> Path:
     raise CannotStart(f"No PostgreSQL binaries under {folder}")
 
 
-def _as_user() -> list[str]:
-    """PostgreSQL refuses to run as root: then it runs in a user namespace in which we are somebody else."""
-    return [sys.executable, "-m", "stack.unprivileged"] if os.geteuid() == 0 else []
+def _as_user(data: Path) -> list[str]:
+    """PostgreSQL refuses to run as root: then it runs as somebody else, to whom `data` is given."""
+    return [sys.executable, "-m", "stack.unprivileged", str(data)] if os.geteuid() == 0 else []
 
 
 def password_file(folder: Path) -> Path:
@@ -55,23 +58,43 @@ def password_file(folder: Path) -> Path:
 
 
 def prepare(folder: Path) -> Path:
-    """Create the cluster the first time. Returns its data folder."""
+    """Create the cluster the first time. Returns its data folder. Raises CannotStart, also when it is in use."""
     data = folder / "data"
     password = password_file(folder)
-    if not (data / "PG_VERSION").exists():
-        arguments = [*_as_user(), str(binaries() / "initdb"), "-D", str(data), "-U", USER, "-E", "UTF8", "--no-locale"]
-        arguments += ["--auth=scram-sha-256", f"--pwfile={password}", "--no-sync"]
-        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise CannotStart(f"PostgreSQL's data could not be created: {(done.stderr or done.stdout).strip()[-300:]}")
-    (data / "postmaster.pid").unlink(missing_ok=True)  # only one stack uses this folder, and it is not running
+    if not data.exists():
+        fresh = folder / "data.new"  # renamed when complete: a start that was interrupted begins again
+        shutil.rmtree(fresh, ignore_errors=True)
+        _create(fresh, password)
+        fresh.rename(data)
+    _remove_stale_lock(data)
     return data
+
+
+def _create(data: Path, password: Path) -> None:
+    arguments = [*_as_user(data), str(binaries() / "initdb"), "-D", str(data), "-U", USER, "-E", "UTF8", "--no-locale"]
+    arguments += ["--auth=scram-sha-256", f"--pwfile={password}", "--no-sync"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise CannotStart(f"PostgreSQL's data could not be created: {(done.stderr or done.stdout).strip()[-300:]}")
+
+
+def _remove_stale_lock(data: Path) -> None:
+    """After a crash the process id in the lock may belong to anybody; PostgreSQL would refuse to start."""
+    lock = data / "postmaster.pid"
+    try:
+        pid = int(lock.read_text().splitlines()[0])
+        name = psutil.Process(pid).name()
+    except (OSError, ValueError, IndexError, psutil.Error):
+        name = ""
+    if name == "postgres":
+        raise CannotStart(f"PostgreSQL still runs on {data} (process {pid}): end it first")
+    lock.unlink(missing_ok=True)
 
 
 def command(data: Path, port: int) -> Command:
     """The server. SIGINT is its fast, orderly shutdown."""
     options = [argument for name, value in OPTIONS.items() for argument in ("-c", f"{name}={value}")]
-    arguments = [*_as_user(), str(binaries() / "postgres"), "-D", str(data), "-p", str(port), *options]
+    arguments = [*_as_user(data), str(binaries() / "postgres"), "-D", str(data), "-p", str(port), *options]
     return Command("postgres", arguments, stop_signal=signal.SIGINT, grace_seconds=15.0)
 
 

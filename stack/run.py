@@ -19,7 +19,7 @@ from faust_app.runtime.errors import ConfigurationError, RuntimeFailure
 from faust_app.runtime.settings import Settings, load_settings, merge
 from faust_app.runtime.topology import topic_specs
 from stack import infrastructure, kafka, ports
-from stack.errors import CannotStart
+from stack.errors import CannotStart, StoppedEarly
 from stack.exchange import NAME as EXCHANGE
 from stack.exchange import Exchange, MarketChoice
 from stack.plan import Planned, planned_workers, stop_groups
@@ -63,12 +63,26 @@ class Run:
         self._stop = asyncio.Event()
         self._began = datetime.now(UTC)
         self._ready_at = 0.0
+        self.ready = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask it to stop."""
+        self._stop.set()
+
+    def pages(self) -> dict[str, int]:
+        """Ports of the workers' pages, by worker."""
+        return {one.name: one.port for one in self._workers}
+
+    def pids(self) -> dict[str, int]:
+        """Process ids by name of what runs now."""
+        services = self._supervisor.services.values()
+        return {one.name: one.process.pid for one in services if one.process is not None and one.process.is_running}
 
     async def run(self) -> dict[str, Any]:
         """Until the time is over, the recording has ended, or somebody stops it; the summary."""
         self._state.acquire()
         self._listen()
-        self._supervisor = Supervisor(self._state.path / "logs")
+        self._supervisor = Supervisor(self._state.path / "logs", self._state.lock)
         try:
             await self._or_stopped(self._start())
             if not self._stop.is_set():
@@ -112,9 +126,11 @@ class Run:
         await self._seed()
         await self._start_workers()
         self._ready_at = time.monotonic()
+        self.ready.set()
         self._say(f"Ready after {self._ready_at - started:.1f} s: {len(self._workers)} workers")
 
     def _choose(self) -> infrastructure.Endpoints:
+        self._settings = load_settings(self._settings.profile)  # without what a dead run left in the overlay
         at = infrastructure.choose_endpoints(self._settings, self._state.path)
         overlay: dict[str, Any] = merge(at.overlay(), dict(self._options.extra))
         overlay = merge({"worker": {"data_directory": str(self._state.path / "tables")}}, overlay)
@@ -124,6 +140,7 @@ class Run:
         self._state.write_overlay(overlay)
         self._overlay = overlay
         self._settings = load_settings(self._settings.profile)
+        infrastructure.check_applied(self._settings, at)
         return at
 
     def _new_exchange(self, market: MarketChoice) -> Exchange:
@@ -153,7 +170,9 @@ class Run:
 
     async def _start_workers(self) -> None:
         self._workers = planned_workers(self._settings)
-        self._scraper = Scraper({one.name: one.port for one in self._workers})
+        pages = {one.name: one.port for one in self._workers}
+        self._state.write_pages(pages)
+        self._scraper = Scraper(pages)
         environment = self._environment()
         self._say(f"Starting {len(self._workers)} workers ...")
         services = {one.stage: one.service(environment) for one in self._workers if one.stage == FEED}
@@ -194,7 +213,7 @@ class Run:
     async def _finish(self) -> dict[str, Any]:
         """Stop the feed, let the pipeline drain, read what happened."""
         if not self._workers or not self._ready_at:
-            raise CannotStart("Stopped before everything was ready")
+            raise StoppedEarly("Stopped before everything was ready")
         seconds = time.monotonic() - self._ready_at
         if self._exchange is not None:
             await self._supervisor.stop(EXCHANGE)  # no more ticks come: the feed's last figures can still be read

@@ -6,10 +6,13 @@ import fcntl
 import json
 import os
 import shutil
+import time
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 from faust_app.runtime.settings import RUNTIME_OVERLAY
@@ -18,6 +21,12 @@ from trading.market.sessions import IST, next_trading_day
 
 LEAST_FREE_BYTES = 1_000_000_000
 SESSION_FILE = "session.json"
+PAGES_FILE = "pages.json"
+LOCK_FILE = "lock"
+CONTENTS = {LOCK_FILE, SESSION_FILE, PAGES_FILE, RUNTIME_OVERLAY, f".{RUNTIME_OVERLAY}"} | {
+    "kafka", "postgres", "redis", "tables", "logs", "run",
+}  # fmt: skip
+ENDING_SECONDS = 25.0  # longer than the guardian takes
 
 
 class StateFolder:
@@ -31,14 +40,11 @@ class StateFolder:
         """Take the folder. Raises CannotStart when another stack has it, or the disk is full."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            self._lock = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise CannotStart(f"The state folder {self.path} cannot be used: {error.strerror}") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.read(self._lock, 20).decode() or "unknown"
-            raise CannotStart(f"Another stack runs on {self.path} (process {holder}): stop it first") from error
+        self._take_lock()
+        self.overlay_file.unlink(missing_ok=True)  # of a run that could not remove it
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, str(os.getpid()).encode(), 0)
         free = shutil.disk_usage(self.path).free
@@ -48,9 +54,33 @@ class StateFolder:
                 f"{LEAST_FREE_BYTES // 1_000_000} MB"
             )
 
+    def _take_lock(self) -> None:
+        """Raises CannotStart when another stack has it; waits when that one died and its processes are being ended."""
+        deadline = time.monotonic() + ENDING_SECONDS
+        while True:
+            try:
+                return fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                holder = os.pread(self._lock, 20, 0).decode()
+                is_ending = holder.isdigit() and not psutil.pid_exists(int(holder))
+                if not is_ending or time.monotonic() > deadline:
+                    running = f"Another stack runs on {self.path} (process {holder or 'unknown'}): stop it first"
+                    raise CannotStart(running) from error
+            time.sleep(0.1)
+
+    @property
+    def lock(self) -> int:
+        """The open lock file."""
+        return self._lock
+
+    def write_pages(self, pages: Mapping[str, int]) -> None:
+        """Note the ports of the workers' pages, by worker in the order of the flow, for `status`."""
+        (self.path / PAGES_FILE).write_text(json.dumps(pages))
+
     def release(self) -> None:
         """Give the folder back."""
         self.overlay_file.unlink(missing_ok=True)
+        (self.path / PAGES_FILE).unlink(missing_ok=True)
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -81,10 +111,24 @@ class StateFolder:
         (self.path / SESSION_FILE).write_text(json.dumps({"session_date": day.isoformat()}))
 
 
+def read_pages(path: Path) -> dict[str, int]:
+    """Ports of the workers' pages by worker; empty before they have been started."""
+    try:
+        pages: dict[str, int] = json.loads((path / PAGES_FILE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return pages
+
+
+def strangers(path: Path) -> list[str]:
+    """What is in the folder that no stack has put there."""
+    return sorted({entry.name for entry in path.iterdir()} - CONTENTS)
+
+
 def is_held(path: Path) -> bool:
     """True when a stack runs on the folder."""
     try:
-        handle = os.open(path / "lock", os.O_RDWR)
+        handle = os.open(path / LOCK_FILE, os.O_RDWR)
     except OSError:
         return False
     try:

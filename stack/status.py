@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from faust_app.runtime.settings import Settings
-from faust_app.runtime.topology import workers
 from stack.ports import HOST
+from stack.state import read_pages
 
-SPARE_PORTS = 40
 
-
-async def read_status(settings: Settings) -> list[dict[str, Any]]:
-    """One row per worker that answers, in the order of the flow."""
-    first = settings.stack.web_port_base
-    ports = range(first, first + len(workers(settings)) + SPARE_PORTS)
+async def read_status(state: Path) -> list[dict[str, Any]]:
+    """One row per worker of the stack on this state folder, in the order of the flow."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
-        rows = await asyncio.gather(*(_ask(session, port) for port in ports))
-    return [row for row in rows if row is not None]
+        return await asyncio.gather(*(_ask(session, name, port) for name, port in read_pages(state).items()))
 
 
-async def _ask(session: aiohttp.ClientSession, port: int) -> dict[str, Any] | None:
+async def _ask(session: aiohttp.ClientSession, name: str, port: int) -> dict[str, Any]:
     try:
         async with session.get(f"http://{HOST}:{port}/readyz") as answer:
             body = await answer.json()
-            name = body["stage"] if body["broker"] == "shared" else f"{body['stage']}.{body['broker']}"
             reasons = "; ".join(body.get("reasons", {}).values())
             return {"worker": name, "ready": answer.status == 200, "reasons": reasons, "port": port}
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError):
-        return None
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+        return {"worker": name, "ready": False, "reasons": "does not answer", "port": port}

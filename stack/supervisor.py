@@ -49,20 +49,25 @@ class Service:
     restarts: int = 0
     process: Process | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
-    is_wanted: bool = True
+    unwanted: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Supervisor:
     """Starts services in the order asked and stops them in the reverse one."""
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, lock: int | None = None) -> None:
+        """`lock` is a file handle that stays open until everything has ended, also after our own death."""
         logs.mkdir(parents=True, exist_ok=True)
         self._logs = logs
         self.services: dict[str, Service] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._guardian = subprocess.Popen(
-            [sys.executable, "-m", "stack.guardian"], stdin=subprocess.PIPE, start_new_session=True, text=True
+            [sys.executable, "-m", "stack.guardian"],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
+            pass_fds=() if lock is None else (lock,),
         )
 
     async def start(self, services: Iterable[Service]) -> None:
@@ -71,7 +76,11 @@ class Supervisor:
         for service in started:
             self.services[service.name] = service
             self._keepers[service.name] = asyncio.create_task(self._keep(service), name=service.name)
-        await self.or_failure(asyncio.gather(*(self._until_ready(service) for service in started)))
+        waiting = asyncio.gather(*(self._until_ready(service) for service in started))
+        try:
+            await self.or_failure(waiting)
+        finally:
+            waiting.cancel()
 
     async def _until_ready(self, service: Service) -> None:
         try:
@@ -95,7 +104,7 @@ class Supervisor:
     async def _keep(self, service: Service) -> None:
         ended: deque[float] = deque()
         backoff = FIRST_BACKOFF_SECONDS
-        while service.is_wanted:
+        while not service.unwanted.is_set():
             started = time.monotonic()
             process = service.process = Process(service.command(), self._logs, service.on_line)
             try:
@@ -104,11 +113,13 @@ class Supervisor:
                 self._fail(CannotStay(service.name, f"cannot be started: {error}", []))
                 return
             self._tell_guardian(process.pid, int(process.command.stop_signal))
+            if service.unwanted.is_set():  # told to stop while it was being started
+                await process.stop()
             watching = asyncio.create_task(self._watch(service, process))
             code = await process.wait()
             watching.cancel()
             self._tell_guardian(process.pid, 0)
-            if not service.is_wanted:
+            if service.unwanted.is_set():
                 break
             now = time.monotonic()
             ended.append(now)
@@ -120,7 +131,8 @@ class Supervisor:
                 return
             service.state, service.restarts = State.RESTARTING, service.restarts + 1
             backoff = FIRST_BACKOFF_SECONDS if now - started > STEADY_SECONDS else backoff
-            await asyncio.sleep(backoff)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(service.unwanted.wait(), backoff)
             backoff = min(LONGEST_BACKOFF_SECONDS, backoff * 2)
         service.state = State.STOPPED
 
@@ -130,12 +142,15 @@ class Supervisor:
 
     async def _watch(self, service: Service, process: Process) -> None:
         """Ready as soon as the probe says so, for this process."""
-        while process.is_running:
-            if await service.probe():
-                service.state = State.READY
-                service.ready.set()
-                return
-            await asyncio.sleep(PROBE_SECONDS)
+        try:
+            while not await service.probe():
+                await asyncio.sleep(PROBE_SECONDS)
+        except Exception as error:
+            self._fail(CannotStay(service.name, f"cannot be used: {error}", list(process.last_lines)))
+            return
+        if process.is_running:
+            service.state = State.READY
+            service.ready.set()
 
     def _tell_guardian(self, pid: int, number: int) -> None:
         if self._guardian.stdin is not None:
@@ -147,7 +162,7 @@ class Supervisor:
         """Stop services side by side; unknown names are ignored."""
         chosen = [self.services[name] for name in names if name in self.services]
         for service in chosen:
-            service.is_wanted = False
+            service.unwanted.set()
         await asyncio.gather(*(self._stop(service) for service in chosen))
 
     async def _stop(self, service: Service) -> None:
@@ -155,8 +170,6 @@ class Supervisor:
         if service.process is not None:
             await service.process.stop()
         if keeper is not None:
-            if service.state is State.RESTARTING:
-                keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
         service.state = State.STOPPED
 

@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def reset(yes: Yes = False) -> None:
         """Remove everything the local stack keeps: topics, database, tables, logs."""
-        from stack.state import is_held
+        from stack.state import is_held, strangers
 
         state = load_settings().stack.state_directory.absolute()
         if is_held(state):
@@ -50,6 +50,8 @@ def register(app: typer.Typer) -> None:
         if not state.exists():
             typer.echo(f"There is nothing at {state}")
             return
+        if found := strangers(state):
+            raise ConfigurationError(f"{state} also holds what is not the stack's ({', '.join(found)}): move it away")
         confirm(f"Remove {state} with all positions, orders and logs?", yes=yes)
         shutil.rmtree(state)
         typer.echo(f"Removed {state}")
@@ -70,11 +72,11 @@ def register(app: typer.Typer) -> None:
         from stack.state import is_held
         from stack.status import read_status
 
-        config = load_settings()
-        if not is_held(config.stack.state_directory.absolute()):
-            raise ConfigurationError(f"No stack runs on {config.stack.state_directory}: start it with `alpha-panda up`")
-        rows = run(read_status(config))
-        show(rows, STATUS_COLUMNS, as_json=as_json, empty="No worker answers")
+        state = load_settings().stack.state_directory.absolute()
+        if not is_held(state):
+            raise ConfigurationError(f"No stack runs on {state}: start it with `alpha-panda up`")
+        rows = run(read_status(state))
+        show(rows, STATUS_COLUMNS, as_json=as_json, empty="The stack is starting: there are no workers yet")
 
 
 def run_stack(config: Any, options: Any) -> dict[str, Any]:

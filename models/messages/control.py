@@ -52,6 +52,6 @@ class ReconciliationDifference(Checked, frozen=True, kw_only=True):
     account: Text
     kind: Text
     subject: Text
-    ours: str
-    theirs: str
+    ours: Note
+    theirs: Note
     resolved: bool

@@ -30,6 +30,6 @@ class Envelope(msgspec.Struct, Generic[Body], frozen=True, kw_only=True):
     source: Text
     occurred_at: Timestamp
     correlation_id: Text
-    causation_id: str | None
+    causation_id: Text | None
     trace_id: Text
     data: Body

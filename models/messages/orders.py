@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from models.messages.ticks import to_units
-from models.messages.validation import Checked, Count, Nanoseconds, Note, Quantity, Seconds, Text
+from models.messages.validation import BrokerOrderId, Checked, Count, Nanoseconds, Note, Quantity, Seconds, Text
 
 
 class Side(StrEnum):
@@ -126,7 +126,7 @@ class OrderUpdate(Checked, frozen=True, kw_only=True):
     """
 
     order_id: Text
-    broker_order_id: str
+    broker_order_id: BrokerOrderId
     status: OrderStatus
     cumulative_quantity: Count
     average_price: Decimal
@@ -144,7 +144,7 @@ class OrderAcknowledged(Checked, frozen=True, kw_only=True):
     order_id: Text
     signal_id: Text
     account: Text
-    broker_order_id: str
+    broker_order_id: BrokerOrderId
     event_time: Seconds
 
 
@@ -153,7 +153,7 @@ class OrderFilled(Checked, frozen=True, kw_only=True):
 
     fill_id: Text
     order: PlannedOrder
-    broker_order_id: str
+    broker_order_id: BrokerOrderId
     quantity: Quantity
     price: Decimal
     cumulative_quantity: Quantity
@@ -165,7 +165,7 @@ class OrderFailed(Checked, frozen=True, kw_only=True):
     """`order.failed`: it will not fill further; `filled_quantity` units had been filled before."""
 
     order: PlannedOrder
-    broker_order_id: str
+    broker_order_id: BrokerOrderId
     outcome: OrderStatus
     filled_quantity: Count
     reason: Note

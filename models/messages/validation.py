@@ -22,6 +22,7 @@ PriceUnits = Annotated[int, Meta(ge=0, le=MAX_PRICE_UNITS)]
 Seconds = Annotated[int, Meta(ge=0, le=LATEST_SECOND)]
 Nanoseconds = Annotated[int, Meta(ge=0, le=LATEST_SECOND * 1_000_000_000)]
 Text = Annotated[str, Meta(min_length=1, max_length=256)]
+BrokerOrderId = Annotated[str, Meta(max_length=64)]
 Note = Annotated[str, Meta(max_length=2000)]
 
 

@@ -72,11 +72,11 @@ def position_key(strategy: str, instrument: str, product: Product) -> str:
     return f"{strategy}|{instrument}|{product.value}"
 
 
-def position_quantity(account: Account, strategy: str, instrument: str) -> int:
-    """Units a strategy holds in an instrument over all products, negative for short."""
+def position_quantity(account: Account, strategy: str, instrument: str, product: Product | None = None) -> int:
+    """Units a strategy holds in an instrument, of one product or of all; negative for short."""
     return sum(
         account.positions[key].quantity
-        for key in (position_key(strategy, instrument, product) for product in Product)
+        for key in (position_key(strategy, instrument, one) for one in (Product if product is None else (product,)))
         if key in account.positions
     )
 

@@ -20,10 +20,20 @@ def round_quantity(quantity: int, lot_size: int) -> int:
     return quantity // lot_size * lot_size
 
 
+def count_slices(quantity: int, lot_size: int, freeze_quantity: int | None) -> int:
+    """How many slices `slice_quantity` makes; 0 when not even one lot is below the freeze quantity."""
+    largest = _largest_slice(quantity, lot_size, freeze_quantity)
+    return -(-quantity // largest) if largest > 0 else 0
+
+
 def slice_quantity(quantity: int, lot_size: int, freeze_quantity: int | None) -> list[int]:
     """The quantity cut into whole-lot slices, none above the freeze quantity."""
-    largest = quantity if freeze_quantity is None else round_quantity(freeze_quantity, lot_size)
+    largest = _largest_slice(quantity, lot_size, freeze_quantity)
     if largest <= 0:
         return []
     full, rest = divmod(quantity, largest)
     return [largest] * full + ([rest] if rest else [])
+
+
+def _largest_slice(quantity: int, lot_size: int, freeze_quantity: int | None) -> int:
+    return quantity if freeze_quantity is None else round_quantity(freeze_quantity, lot_size)

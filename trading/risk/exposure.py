@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-from models.messages.orders import OrderFailed, OrderFilled, OrderType, Side
+from models.messages.orders import OrderFailed, OrderFilled, OrderType, Product, Side
 from models.messages.signals import AcceptedSignal
 from trading.accounting.account import Account, equity, position_quantity, prune_orders
 from trading.accounting.account import apply_fill as book_fill
@@ -24,6 +24,7 @@ class OpenOrder(msgspec.Struct, kw_only=True):
 
     strategy: str
     instrument: str
+    product: Product = Product.MIS
     side: Side
     remaining: int
     reserve_price: Decimal
@@ -41,22 +42,25 @@ class Exposure(msgspec.Struct, kw_only=True):
     day_start_equity: Decimal = Decimal(0)
     last_accepted: dict[str, int] = {}
 
-    def projected(self, strategy: str, instrument: str) -> int:
-        """The strategy's position once everything working has filled: what entries are sized from."""
-        return self._position(strategy, instrument, with_limit_entries=True)
+    def projected(self, strategy: str, instrument: str, product: Product | None = None) -> int:
+        """The strategy's position once everything working has filled: what entries are sized from.
 
-    def certain(self, strategy: str, instrument: str) -> int:
+        Of one product, or of all.
+        """
+        return self._position(strategy, instrument, product, with_limit_entries=True)
+
+    def certain(self, strategy: str, instrument: str, product: Product | None = None) -> int:
         """The same without limit entries, which may never fill: the most an exit may be sized from."""
-        return self._position(strategy, instrument, with_limit_entries=False)
+        return self._position(strategy, instrument, product, with_limit_entries=False)
 
-    def _position(self, strategy: str, instrument: str, *, with_limit_entries: bool) -> int:
+    def _position(self, strategy: str, instrument: str, product: Product | None, *, with_limit_entries: bool) -> int:
         working = sum(
             order.side.sign * order.remaining
             for order in self.open_orders.values()
-            if order.strategy == strategy and order.instrument == instrument
+            if order.strategy == strategy and order.instrument == instrument and product in (None, order.product)
             if with_limit_entries or order.reduces or not order.is_limit
         )
-        return position_quantity(self.account, strategy, instrument) + working
+        return position_quantity(self.account, strategy, instrument, product) + working
 
     def gross(self, marks: Mapping[str, Decimal]) -> Decimal:
         """Absolute value of all positions and open orders, rupees."""
@@ -84,6 +88,7 @@ def reserve(exposure: Exposure, accepted: AcceptedSignal) -> None:
         exposure.open_orders[order.order_id] = OpenOrder(
             strategy=order.strategy,
             instrument=order.instrument,
+            product=order.product,
             side=order.side,
             remaining=order.quantity,
             reserve_price=order.limit_price or accepted.origin.price,
@@ -109,7 +114,6 @@ def apply_fill(exposure: Exposure, filled: OrderFilled, instrument: Instrument) 
 def apply_failed(exposure: Exposure, failed: OrderFailed) -> None:
     """Release what an order that will not fill further had reserved. A repeat changes nothing."""
     exposure.open_orders.pop(failed.order.order_id, None)
-    exposure.account.orders.pop(failed.order.order_id, None)
 
 
 def roll_day(exposure: Exposure, day: date, marks: Mapping[str, Decimal]) -> None:

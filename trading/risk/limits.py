@@ -8,6 +8,8 @@ from typing import Any, Self
 
 import msgspec
 
+from models.messages.validation import MAX_MONEY
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Money in rupees, quantities in units, times in event seconds. All must be positive."""
@@ -26,7 +28,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
-        """Limits from text or numbers by name. ValueError when one is missing, unknown, NaN or not positive."""
+        """Limits from text or numbers by name. ValueError when one is missing, unknown, not positive or absurd."""
         missing = [name for name in cls.__struct_fields__ if values.get(name) is None]
         unknown = [name for name in values if name not in cls.__struct_fields__]
         if missing or unknown:
@@ -39,8 +41,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             number = Decimal(str(value))
         except InvalidOperation as error:
             raise ValueError(f"Limit {name} is {value!r}, not a number") from error
-        if not number.is_finite() or number <= 0:
-            raise ValueError(f"Limit {name} is {value}, it must be above 0")
+        if not number.is_finite() or not 0 < number <= MAX_MONEY:
+            raise ValueError(f"Limit {name} is {value}, it must be above 0 and at most {MAX_MONEY}")
         if cls.__annotations__[name] != "int":
             return number
         if number != int(number):

@@ -1,8 +1,8 @@
 """From what a signal wants to how much is to be bought or sold.
 
-The starting point is the strategy's own position at that broker once everything working has filled, so a repeated
-wish finds nothing to do. An exit counts limit entries only as far as they have filled: neither a denied entry nor
-one that never fills can turn its exit into a short.
+The starting point is the strategy's own position in the signal's product at that broker once everything working has
+filled, so a repeated wish finds nothing to do. An exit counts limit entries only as far as they have filled: neither
+a denied entry nor one that never fills can turn its exit into a short.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from decimal import Decimal
 from models.messages.orders import Side
 from models.messages.signals import Intent, Signal
 from trading.market.instruments import Instrument
-from trading.orders.rounding import MOST_SLICES, round_price, round_quantity, slice_quantity
+from trading.orders.rounding import MOST_SLICES, count_slices, round_price, round_quantity, slice_quantity
 from trading.risk.codes import ReasonCode
 from trading.risk.exposure import Exposure
 from trading.risk.limits import Limits
@@ -28,8 +28,8 @@ def size(
         return denied(ReasonCode.INSTRUMENT_UNKNOWN, f"{signal.instrument} is not in the instrument dump")
     if not instrument.is_tradable:
         return denied(ReasonCode.INSTRUMENT_NOT_TRADABLE, f"{signal.instrument} cannot be traded")
-    projected = exposure.projected(signal.strategy, signal.instrument)
-    certain = exposure.certain(signal.strategy, signal.instrument)
+    projected = exposure.projected(signal.strategy, signal.instrument, signal.product)
+    certain = exposure.certain(signal.strategy, signal.instrument, signal.product)
     change = _change(signal, projected, certain)
     if change == 0:
         message = f"{signal.strategy} has {certain} of {signal.instrument}, {projected} once everything has filled"
@@ -38,17 +38,17 @@ def size(
     if quantity == 0:
         message = f"Quantity {abs(change)} is below the lot size of {instrument.lot_size}"
         return denied(ReasonCode.LOT_MULTIPLE, message, quantity=abs(change), lot_size=instrument.lot_size)
-    slices = slice_quantity(quantity, instrument.lot_size, instrument.freeze_quantity)
-    if not 0 < len(slices) <= MOST_SLICES:
-        message = f"Quantity {quantity} needs {len(slices)} slices of at most {instrument.freeze_quantity}"
-        return denied(ReasonCode.TOO_MANY_SLICES, message, slices=len(slices), most=MOST_SLICES)
+    count = count_slices(quantity, instrument.lot_size, instrument.freeze_quantity)
+    if not 0 < count <= MOST_SLICES:
+        message = f"Quantity {quantity} needs {count} slices of at most {instrument.freeze_quantity}"
+        return denied(ReasonCode.TOO_MANY_SLICES, message, slices=count, most=MOST_SLICES)
     side = Side.BUY if change > 0 else Side.SELL
     return Request(
         signal=signal,
         instrument=instrument,
         side=side,
         quantity=quantity,
-        slices=tuple(slices),
+        slices=tuple(slice_quantity(quantity, instrument.lot_size, instrument.freeze_quantity)),
         limit_price=_limit_price(signal.limit_price, instrument, side),
         projected=projected,
         reduces=_reduces(certain, side, quantity),

@@ -5,8 +5,10 @@ A package offers strategies through the entry point group `alpha_panda.strategie
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from inspect import isabstract
 
 from trading.strategies.base import Strategy
 from trading.strategies.low_frequency import LowFrequency
@@ -31,14 +33,19 @@ def _catalogue() -> tuple[dict[str, type[Strategy]], dict[str, str]]:
     broken: dict[str, str] = {}
     for entry in entry_points(group=GROUP):
         try:
-            strategy = entry.load()
-            if not issubclass(strategy, Strategy):
-                raise TypeError(f"{entry.value} is not a Strategy")
+            found[entry.name] = _load(entry, found)
         except Exception as error:
             broken[entry.name] = f"{type(error).__name__}: {error}"
-        else:
-            found.setdefault(entry.name, strategy)
     return found, broken
+
+
+def _load(entry: EntryPoint, found: Mapping[str, type[Strategy]]) -> type[Strategy]:
+    strategy: type[Strategy] = entry.load()
+    if not issubclass(strategy, Strategy) or isabstract(strategy):
+        raise TypeError(f"{entry.value} is no complete Strategy")
+    if entry.name in found:
+        raise ValueError(f"{entry.value} has a name that is taken")
+    return strategy
 
 
 def names() -> list[str]:

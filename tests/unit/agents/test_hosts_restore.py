@@ -11,7 +11,7 @@ from trading.strategies.rsi import Rsi, RsiParameters
 
 
 def test_a_checkpoint_of_another_shape_is_ignored() -> None:
-    rsi = HostedInstance("rsi", Rsi, RsiParameters(), {TOKEN: instrument()}, ("paper",), "definition")
+    rsi = HostedInstance("rsi", Rsi, RsiParameters.model_validate({}), {TOKEN: instrument()}, ("paper",), "definition")
     host = Host(0, {"rsi": rsi})
     checkpoint = Checkpoint(
         instance="rsi",

@@ -119,11 +119,17 @@ class FromElsewhere(Momentum):
     name = "elsewhere"
 
 
+class SomethingElse:
+    """Not a strategy."""
+
+
 def test_strategies_of_other_packages_are_found_and_broken_ones_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     offered = [
         EntryPoint("elsewhere", f"{__name__}:FromElsewhere", registry.GROUP),
         EntryPoint("missing", "no_such_module:Thing", registry.GROUP),
         EntryPoint("wrong", f"{__name__}:AT", registry.GROUP),
+        EntryPoint("abstract", "trading.strategies.base:Strategy", registry.GROUP),
+        EntryPoint("other", f"{__name__}:SomethingElse", registry.GROUP),
         EntryPoint("momentum", f"{__name__}:FromElsewhere", registry.GROUP),
     ]
     monkeypatch.setattr(registry, "entry_points", lambda group: offered)
@@ -131,8 +137,15 @@ def test_strategies_of_other_packages_are_found_and_broken_ones_reported(monkeyp
     try:
         assert registry.find("elsewhere").__name__ == "FromElsewhere"
         assert registry.find("momentum") is Momentum
-        assert set(registry.broken()) == {"missing", "wrong"}
-        with pytest.raises(registry.StrategyNotFound, match="There is no strategy 'nope'"):
+        assert registry.broken() == {
+            "missing": "ModuleNotFoundError: No module named 'no_such_module'",
+            "wrong": "TypeError: issubclass() arg 1 must be a class",
+            "abstract": "TypeError: trading.strategies.base:Strategy is no complete Strategy",
+            "other": f"TypeError: {__name__}:SomethingElse is no complete Strategy",
+            "momentum": f"ValueError: {__name__}:FromElsewhere has a name that is taken",
+        }
+        assert registry.names() == sorted([*(one.name for one in registry.BUILT_IN), "elsewhere"])
+        with pytest.raises(registry.StrategyNotFound, match=r"no strategy 'nope'; known strategies: elsewhere, low_f"):
             registry.find("nope")
     finally:
         registry._catalogue.cache_clear()

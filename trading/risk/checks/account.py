@@ -13,10 +13,12 @@ class PositionLimit:
 
     def check(self, request: Request) -> Denied | None:
         """Refuse when the projected position would exceed `max_position_quantity` either way."""
-        after, most = request.projected + request.side.sign * request.quantity, request.limits.max_position_quantity
+        signal, most = request.signal, request.limits.max_position_quantity
+        before = request.exposure.projected(signal.strategy, signal.instrument)
+        after = before + request.side.sign * request.quantity
         if abs(after) <= most:
             return None
-        message = f"A position of {after} exceeds the limit of {most} for {request.signal.instrument}"
+        message = f"A position of {after} exceeds the limit of {most} for {signal.instrument}"
         return denied(ReasonCode.POSITION_LIMIT, message, position=after, limit=most)
 
 

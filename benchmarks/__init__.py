@@ -1,0 +1,1 @@
+"""Repeatable measurements. A benchmark reports; it does not pass or fail."""
