@@ -97,8 +97,11 @@ async def _services(state: Path, at: Endpoints) -> list[Service]:
     )
     postgres_password = await asyncio.to_thread(at.postgres_password.read_text)
     redis_password = await asyncio.to_thread(at.redis_password.read_text)
+    cluster = await asyncio.to_thread(kafka.cluster_id, state / "kafka")
     return [
-        Service("kafka", lambda: kafka.command(kafka_file), lambda: kafka.is_ready(at.kafka), ready_seconds=90),
+        Service(
+            "kafka", lambda: kafka.command(kafka_file), lambda: kafka.is_ready(at.kafka, cluster), ready_seconds=90
+        ),
         Service(
             "postgres",
             lambda: postgres.command(data, at.postgres),

@@ -137,8 +137,14 @@ def command(file: Path) -> Command:
     return Command("kafka", arguments, grace_seconds=20.0)
 
 
-async def is_ready(port: int) -> bool:
-    """True when the broker answers a metadata request."""
+def cluster_id(folder: Path) -> str:
+    """Id the storage was formatted with."""
+    lines = (folder / "data" / "meta.properties").read_text().splitlines()
+    return next(line.partition("=")[2] for line in lines if line.startswith("cluster.id="))
+
+
+async def is_ready(port: int, cluster: str) -> bool:
+    """True when the broker of our cluster answers; another one may have taken the port meanwhile."""
     from aiokafka.admin import AIOKafkaAdminClient
     from aiokafka.errors import KafkaError
 
@@ -149,10 +155,8 @@ async def is_ready(port: int) -> bool:
     admin = AIOKafkaAdminClient(bootstrap_servers=f"{HOST}:{port}", request_timeout_ms=3000)
     try:
         await admin.start()
-        await admin.list_topics()
+        return str((await admin.describe_cluster())["cluster_id"]) == cluster
     except (KafkaError, OSError):
         return False
-    else:
-        return True
     finally:
         await admin.close()

@@ -22,6 +22,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from faust_app.runtime.settings import PROJECT, Settings, load_settings
 from faust_app.runtime.topology import topic_specs
+from stack.ports import any_free
 from stack.scrape import Samples, parse
 
 Result = TypeVar("Result")
@@ -38,6 +39,17 @@ def wait_for(condition: Callable[[], Result], what: str, seconds: float = 30.0) 
     return found
 
 
+def own_ports() -> dict[str, str]:
+    """Settings with free ports: several stacks may run on this machine."""
+    return {
+        "ALPHA_PANDA__KAFKA__BOOTSTRAP": f"127.0.0.1:{any_free()}",
+        "ALPHA_PANDA__POSTGRES__PORT": str(any_free()),
+        "ALPHA_PANDA__REDIS__PORT": str(any_free()),
+        "ALPHA_PANDA__STACK__SANDBOX_PORT": str(any_free()),
+        "ALPHA_PANDA__STACK__WEB_PORT_BASE": str(any_free()),
+    }
+
+
 class RunningStack:
     """`alpha-panda up` as a child process on a state folder of its own."""
 
@@ -49,6 +61,7 @@ class RunningStack:
             **{name: value for name, value in os.environ.items() if not name.startswith("ALPHA_PANDA")},
             "ALPHA_PANDA_PROFILE": profile,
             "ALPHA_PANDA__STACK__STATE_DIRECTORY": str(self.state),
+            **own_ports(),
             **variables,
         }
         self._process: subprocess.Popen[bytes] | None = None

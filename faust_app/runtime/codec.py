@@ -60,7 +60,7 @@ def decode(body: type[Body], raw: bytes | None) -> Envelope[Body]:
     try:
         envelope: Envelope[Body] = _decoder(body).decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        _refuse_newer(raw, newest)
+        _refuse_newer(raw, name, newest)
         raise DecodeError(f"Not a {name} message: {error}") from error
     if envelope.type != name:
         raise DecodeError(f"Expected a {name} message, got {envelope.type!r}")
@@ -85,13 +85,13 @@ def decode_any(raw: bytes | None) -> Envelope[Any]:
     return decode(body, raw)
 
 
-def _refuse_newer(raw: bytes, newest: int) -> None:
+def _refuse_newer(raw: bytes, name: str, newest: int) -> None:
     try:
         head = _decode_head(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
-    if head.version > newest:
-        raise NewerVersion(f"{head.type} version {head.version} is newer than {newest}, the newest one known here")
+    if head.type == name and head.version > newest:
+        raise NewerVersion(f"{name} version {head.version} is newer than {newest}, the newest one known here")
 
 
 def encode_frame(frame: TickFrame) -> bytes:

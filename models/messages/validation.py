@@ -45,5 +45,5 @@ def check_decimal(name: str, value: Any) -> None:
         return
     if not value.is_finite():
         raise ValueError(f"{name} is {value}, not a finite number")
-    if abs(value) > MAX_MONEY or value.as_tuple().exponent < -MAX_DECIMAL_PLACES:  # type: ignore[operator]
+    if value.copy_abs() > MAX_MONEY or value.as_tuple().exponent < -MAX_DECIMAL_PLACES:  # type: ignore[operator]
         raise ValueError(f"{name} is {value}, outside the accepted range")
