@@ -7,13 +7,16 @@ state folder: the next stack cannot start on data that the last one's servers st
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+import time
 
 import psutil
 
 GRACE_SECONDS = 8.0
+POLL_SECONDS = 0.05
 
 
 def main() -> None:
@@ -35,17 +38,29 @@ def main() -> None:
 
 def end(children: list[tuple[psutil.Process, int]]) -> None:
     """Ask each with its signal, then kill the groups of those that stay."""
-    left = [process for process, _ in children if process.is_running()]
     for process, number in children:
-        if process in left:
-            _signal(process, number)
-    _, stubborn = psutil.wait_procs(left, timeout=GRACE_SECONDS)
+        _signal(process, number)
+    stubborn = _still_alive([process for process, _ in children])
     for process in stubborn:
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            continue
-    psutil.wait_procs(stubborn, timeout=GRACE_SECONDS)
+    _still_alive(stubborn)
+
+
+def _still_alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that have not ended within the grace time."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    while (alive := [one for one in processes if _is_alive(one)]) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return alive
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Not ended; in a container nobody may be there to collect the dead."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _signal(process: psutil.Process, number: int) -> None:

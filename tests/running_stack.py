@@ -39,6 +39,14 @@ def wait_for(condition: Callable[[], Result], what: str, seconds: float = 30.0) 
     return found
 
 
+WIDE_LIMITS = {  # limits that never bind
+    "ALPHA_PANDA__RISK__MAX_GROSS_EXPOSURE": "1000000000000",
+    "ALPHA_PANDA__RISK__MAX_DAILY_LOSS": "1000000000000",
+    "ALPHA_PANDA__RISK__MAX_DAILY_TRADES": "100000000",
+    "ALPHA_PANDA__RISK__MAX_OPEN_ORDERS": "1000000",
+}
+
+
 def own_ports() -> dict[str, str]:
     """Settings with free ports: several stacks may run on this machine."""
     return {

@@ -21,6 +21,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from faust_app.runtime.errors import ConfigurationError
@@ -28,6 +29,9 @@ from faust_app.runtime.errors import ConfigurationError
 PROJECT = Path(__file__).resolve().parents[2]
 RUNTIME_OVERLAY = "runtime.yaml"
 LISTS = ("instruments", "strategies")  # files in config/ that are no profiles
+STATE_DIRECTORY = ".local"
+ENVIRONMENT = "ALPHA_PANDA__"
+NO_BROKERS = ("shared", "market", "control")  # first parts of topics without a broker
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[float, Field(gt=0)]
@@ -158,7 +162,7 @@ class WorkerSettings(Section):
 class StackSettings(Section):
     """The local stack."""
 
-    state_directory: Path = Field(Path(".local"), description="data, logs and sockets of the local stack")
+    state_directory: Path = Field(Path(STATE_DIRECTORY), description="data, logs and sockets of the local stack")
     web_port_base: Port = Field(16600, description="first port tried for the workers' pages")
     sandbox_port: Port = Field(18000, description="port of the sandbox exchange")
     sandbox_seed: int = Field(7, description="seed of the synthetic market")
@@ -171,7 +175,7 @@ class Settings(BaseSettings):
     """The whole configuration."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ALPHA_PANDA__",
+        env_prefix=ENVIRONMENT,
         env_nested_delimiter="__",
         frozen=True,
         extra="forbid",
@@ -212,7 +216,7 @@ class Settings(BaseSettings):
         if not self.enabled_brokers:
             raise ValueError("no broker is enabled: set brokers.paper.enabled")
         for name, broker in self.brokers.items():
-            if not name.isidentifier() or name == "shared":
+            if not (name.isascii() and name.isidentifier()) or name in NO_BROKERS:
                 raise ValueError(f"broker name {name!r} cannot be used in topic names")
             if broker.enabled and broker.execution is Execution.LIVE:
                 raise ValueError(f"brokers.{name}.execution: live trading is not available in this release")
@@ -229,16 +233,27 @@ class Settings(BaseSettings):
 
 
 def read_layer(path: Path) -> dict[str, Any]:
-    """One YAML layer; empty when the file is absent."""
+    """One YAML layer; empty when the file is absent. Raises ConfigurationError, which never quotes the file."""
     if not path.exists():
         return {}
     try:
-        loaded = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid YAML: {_yaml_problem(error)}") from None
     if not isinstance(loaded, dict):
         raise ConfigurationError(f"{path} must hold a mapping, not a {type(loaded).__name__}")
+    for key in loaded:
+        if not isinstance(key, str):
+            raise ConfigurationError(f"{path} has the key {key!r}, which is not text")
     return loaded
+
+
+def _yaml_problem(error: yaml.YAMLError | UnicodeDecodeError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return "it holds bytes that are not text"
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -253,6 +268,7 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def load_settings(profile: str | None = None, *, config: Path | None = None) -> Settings:
     """Read all layers. Raises ConfigurationError with one sentence that names the key."""
     profile = profile or os.environ.get("ALPHA_PANDA_PROFILE", "base")
+    _refuse_unknown_variables()
     layers: dict[str, Any] = {}
     for _, layer in layers_of(profile, config=config):
         layers = merge(layers, layer)
@@ -260,6 +276,18 @@ def load_settings(profile: str | None = None, *, config: Path | None = None) -> 
         return Settings(**{**layers, "profile": profile})
     except ValidationError as error:
         raise ConfigurationError(_one_sentence(error)) from error
+    except SettingsError as error:
+        raise ConfigurationError(f"Configuration refused: {error}") from None
+
+
+def _refuse_unknown_variables() -> None:
+    """Of the environment, pydantic reads what it knows and ignores the rest."""
+    for name in os.environ:
+        if not name.upper().startswith(ENVIRONMENT):
+            continue
+        section = name[len(ENVIRONMENT) :].partition("__")[0].lower()
+        if section not in Settings.model_fields:
+            raise ConfigurationError(f"Configuration refused: {section}: unknown key (in the variable {name})")
 
 
 def layers_of(profile: str, *, config: Path | None = None) -> list[tuple[str, dict[str, Any]]]:
@@ -277,9 +305,10 @@ def layers_of(profile: str, *, config: Path | None = None) -> list[tuple[str, di
 
 
 def _overlay_path(layers: dict[str, Any]) -> Path:
-    configured = layers.get("stack", {}).get("state_directory", ".local")
-    state = os.environ.get("ALPHA_PANDA__STACK__STATE_DIRECTORY", configured)
-    return Path(state) / RUNTIME_OVERLAY
+    stack = layers.get("stack")
+    configured = stack.get("state_directory", STATE_DIRECTORY) if isinstance(stack, dict) else STATE_DIRECTORY
+    state = os.environ.get(f"{ENVIRONMENT}STACK__STATE_DIRECTORY", configured)
+    return Path(str(state)) / RUNTIME_OVERLAY
 
 
 def _one_sentence(error: ValidationError) -> str:

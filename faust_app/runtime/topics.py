@@ -111,15 +111,14 @@ class Topics:
         is_dlq = bare.endswith(DLQ)
         bare = bare.removesuffix(DLQ)
         broker, _, rest = bare.partition(".")
+        is_ours = broker in self._settings.brokers
         try:
-            if broker in self._settings.brokers:
-                return TopicName(Topic(rest), broker, is_dlq)
-            topic = Topic(bare)
+            topic = Topic(rest if is_ours else bare)
         except ValueError:
             raise UnknownTopic(name) from None
-        if not topic.is_shared:
+        if topic.is_shared == is_ours:
             raise UnknownTopic(name)
-        return TopicName(topic, SHARED, is_dlq)
+        return TopicName(topic, broker if is_ours else SHARED, is_dlq)
 
     def app_id(self, stage: str, broker: str | None = None) -> str:
         """Id of a worker's Faust app: its consumer group, and the prefix of its changelogs."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running_stack import RunningStack
+from tests.running_stack import WIDE_LIMITS, RunningStack
 
 MARKET_SPEED = 2
 
@@ -26,9 +26,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, markers: Path) -> Iterator[R
         "sandbox",
         ALPHA_PANDA__STACK__SANDBOX_SPEED=str(MARKET_SPEED),
         ALPHA_PANDA__DELIVERY__FAILPOINT=f"decided:40,written:60,sent:80@{markers}",
-        ALPHA_PANDA__RISK__MAX_GROSS_EXPOSURE="1000000000",
-        ALPHA_PANDA__RISK__MAX_DAILY_LOSS="1000000000",
-        ALPHA_PANDA__RISK__MAX_DAILY_TRADES="1000000",
+        **WIDE_LIMITS,
     )
     try:
         running.start()

@@ -23,6 +23,8 @@ from models.messages.orders import (
 
 S = OrderStatus
 _ENDS = frozenset({S.FILLED, S.CANCELLED, S.REJECTED, S.EXPIRED})
+_WORKS_ON = frozenset({S.SUBMITTED, S.UNKNOWN, S.WORKING})
+_NEVER_TAKEN = frozenset({S.SUBMITTED, S.UNKNOWN, S.REJECTED, S.DENIED_LATE})
 TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     S.SUBMITTED: frozenset({S.UNKNOWN, S.WORKING, S.PARTIALLY_FILLED, S.DENIED_LATE}) | _ENDS,
     S.UNKNOWN: frozenset({S.WORKING, S.PARTIALLY_FILLED}) | _ENDS,
@@ -71,7 +73,8 @@ def fold(record: OrderRecord, update: OrderUpdate) -> Folded:
     folded = Folded(record=after)
     after.broker_order_id = after.broker_order_id or update.broker_order_id
     after.updated_at = max(after.updated_at, update.event_time)
-    _acknowledge(folded, update)
+    if not record.status.is_terminal:
+        _acknowledge(folded, update)
     _fill(folded, record, update)
     _move(folded, record, update)
     folded.is_repeat = not (folded.acknowledged or folded.fills or folded.failed) and after.status is record.status
@@ -80,7 +83,7 @@ def fold(record: OrderRecord, update: OrderUpdate) -> Folded:
 
 def _acknowledge(folded: Folded, update: OrderUpdate) -> None:
     after = folded.record
-    if after.acknowledged or update.status in (S.SUBMITTED, S.UNKNOWN, S.REJECTED):
+    if after.acknowledged or update.status in _NEVER_TAKEN:
         return
     after.acknowledged = True
     folded.acknowledged = OrderAcknowledged(
@@ -99,6 +102,9 @@ def _fill(folded: Folded, before: OrderRecord, update: OrderUpdate) -> None:
         return
     if update.cumulative_quantity > order.quantity:
         folded.alarm = f"Filled {update.cumulative_quantity} of {order.quantity}: more than was ordered"
+    price = _increment_price(before, update, increment)
+    if price <= 0:
+        folded.alarm = f"Filled at a price of {price}"
     after.filled_quantity = update.cumulative_quantity
     after.average_price = update.average_price
     folded.fills = [
@@ -107,7 +113,7 @@ def _fill(folded: Folded, before: OrderRecord, update: OrderUpdate) -> None:
             order=order,
             broker_order_id=after.broker_order_id,
             quantity=increment,
-            price=_increment_price(before, update, increment),
+            price=price,
             cumulative_quantity=update.cumulative_quantity,
             complete=update.cumulative_quantity >= order.quantity,
             event_time=update.event_time,
@@ -124,13 +130,13 @@ def _increment_price(before: OrderRecord, update: OrderUpdate, increment: int) -
 
 def _move(folded: Folded, before: OrderRecord, update: OrderUpdate) -> None:
     after, order = folded.record, before.order
-    target = S.FILLED if after.filled_quantity >= order.quantity else update.status
-    if target is S.WORKING and after.filled_quantity:
-        target = S.PARTIALLY_FILLED
+    target = _target(after, update.status)
+    if update.status is S.FILLED and target is not S.FILLED:
+        folded.alarm = f"Reported as filled with {update.cumulative_quantity} of {order.quantity}"
     if target not in TRANSITIONS[before.status]:
         return
     after.status = target
-    if target in _ENDS and target is not S.FILLED:
+    if target.is_terminal and target is not S.FILLED:
         after.reason = update.reason
         folded.failed = OrderFailed(
             order=order,
@@ -140,3 +146,12 @@ def _move(folded: Folded, before: OrderRecord, update: OrderUpdate) -> None:
             reason=update.reason,
             event_time=update.event_time,
         )
+
+
+def _target(after: OrderRecord, status: OrderStatus) -> OrderStatus:
+    """The status by the quantities: with a rest to fill an order is not filled, with a fill it is not untouched."""
+    if after.filled_quantity >= after.order.quantity:
+        return S.FILLED
+    if status is S.FILLED:
+        return S.PARTIALLY_FILLED if after.filled_quantity else S.WORKING
+    return S.PARTIALLY_FILLED if after.filled_quantity and status in _WORKS_ON else status
