@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 from sqlalchemy import text
 
 from faust_app.runtime import metrics
+from faust_app.runtime.admin import group_offsets
 from faust_app.runtime.app import Worker
 from faust_app.runtime.database import create_engine
 from faust_app.runtime.market_view import MarketView
@@ -104,11 +104,7 @@ class Monitor:
     async def _show_lag(
         self, admin: AIOKafkaAdminClient, group: str, topics: list[str], ends: dict[TopicPartition, int]
     ) -> None:
-        try:
-            committed = await admin.list_consumer_group_offsets(group)
-        except KafkaError as error:
-            log.debug("group_unknown", group=group, error=str(error))
-            return
+        committed = await group_offsets(admin, group)
         for tp, end in ends.items():
             if tp.topic in topics:
                 position = committed.get(tp)

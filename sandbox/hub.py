@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from aiohttp import WSCloseCode, web
+from aiohttp import web
 
 from models.messages.ticks import Mode, Tick
 from sandbox.frames import HEARTBEAT, frames, packet
@@ -16,6 +16,8 @@ from sandbox.frames import HEARTBEAT, frames, packet
 MOST_TOKENS = 3000
 HEARTBEAT_SECONDS = 1.0
 MOST_BUFFERED = 16 * 1024 * 1024
+MOST_AHEAD = 256 * 1024  # bytes a market that waits for its clients may be ahead of one
+LOOK_SECONDS = 0.001
 MODES = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "full": Mode.FULL}
 
 
@@ -29,7 +31,7 @@ class Connection:
         self._transport = transport
 
     async def send(self, ticks: Sequence[Tick]) -> int:
-        """Send the subscribed ones of `ticks`; waits while the client's socket is full. Returns how many."""
+        """Send the subscribed ones of `ticks`, without waiting for the client. Returns how many."""
         modes = self.modes
         packets = [packet(tick, modes[tick.instrument_token]) for tick in ticks if tick.instrument_token in modes]
         for frame in frames(packets):
@@ -48,15 +50,25 @@ class Connection:
         """A text frame of type `error`, as Kite sends it."""
         await self._socket.send_str(json.dumps({"type": "error", "data": message}))
 
+    async def drained(self) -> None:
+        """Wait until the client has read nearly everything, or is gone."""
+        while self._transport.get_write_buffer_size() > MOST_AHEAD and not self._transport.is_closing():
+            await asyncio.sleep(LOOK_SECONDS)
+
     @property
     def is_overrun(self) -> bool:
         """True when the client has not read for so long that it has to go."""
         return bool(self._transport.get_write_buffer_size() > MOST_BUFFERED)
 
     async def close(self, code: int, message: bytes) -> None:
-        """Close from this side."""
+        """Close from this side; a client that does not answer is not waited for beyond the socket's timeout."""
         self.modes.clear()
-        await self._socket.close(code=code, message=message)
+        await self._socket.close(code=code, message=message, drain=False)
+
+    def abort(self) -> None:
+        """Drop the connection with everything it has not read."""
+        self.modes.clear()
+        self._transport.abort()
 
 
 class Hub:
@@ -79,9 +91,11 @@ class Hub:
         self._last.update((tick.instrument_token, tick) for tick in ticks)
         for connection in list(self.connections):
             if not wait and connection.is_overrun:
-                await connection.close(WSCloseCode.POLICY_VIOLATION, b"Too slow")
-            else:
-                self.sent += await connection.send(ticks)
+                connection.abort()
+                continue
+            self.sent += await connection.send(ticks)
+            if wait:
+                await connection.drained()
 
     async def beat(self) -> None:
         """A heartbeat a second to connections that got nothing else."""

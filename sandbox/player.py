@@ -40,15 +40,13 @@ class Player:
         started, zero = loop.time(), self.clock
         for batch in self._market.batches():
             if batch.at < self._begin_at:
+                await asyncio.sleep(0)
                 continue
             if batch.at >= self._end_at:
                 break
             due = started + (batch.at - zero) / self._speed
             delay = due - loop.time()
-            if delay > 0.0005:
-                await asyncio.sleep(delay)
-            elif self._market.waits_for_clients:
-                await asyncio.sleep(0)
+            await asyncio.sleep(delay if delay > 0.0005 else 0)  # also when late: requests are answered meanwhile
             started += max(0.0, -delay - 1.0)  # after a stall of more than a second the clock goes on, it does not race
             await self._send(batch)
         self.stage = Stage.FINISHED

@@ -22,6 +22,10 @@ from trading.market.ticks_from_bars import Bar
 SUFFIXES = (".csv", ".csv.gz")
 BAR_HEADER = ("Code", "Date", "Open", "High", "Low", "Close", "Volume")
 INDEX_NAME = "NIFTY 50"
+TIME_LENGTH = len("2016-08-16 09:15:00")
+PAISA_UNITS = 100  # packets carry paise
+MOST_PRICE_UNITS = 10**11  # and prices and cumulative volume in 32 bits
+MOST_VOLUME = 2**32 - 1
 
 
 @dataclass
@@ -51,9 +55,11 @@ def read(path: Path, day: date | None, most: int | None) -> tuple[date, list[Rec
     files = files_of(path)
     if _is_prices(files[0]):
         return _read_prices(files, day)
-    recordings = []
+    recordings: list[Recording] = []
     for file in files[:most]:
         day, recording = _read_bars(file, day)
+        if recording.symbol in {one.symbol for one in recordings}:
+            raise BadRecording(file, 0, f"holds {recording.symbol}, as another file does")
         recordings.append(recording)
     assert day is not None  # noqa: S101 - files is not empty
     return day, recordings
@@ -81,22 +87,26 @@ def _read_bars(file: Path, day: date | None) -> tuple[date, Recording]:
     _, header = next(rows, (0, []))
     if tuple(name.strip() for name in header) != BAR_HEADER:
         raise BadRecording(file, 1, f"expected the columns {','.join(BAR_HEADER)}")
-    lines = [(row[1], number, row) for number, row in rows if _has_columns(file, number, row, len(BAR_HEADER))]
-    wanted = day.isoformat() if day is not None else min((at[:10] for at, _, _ in lines), default="")
-    earlier = [line for line in lines if line[0][:10] < wanted]
-    of_day = [line for line in lines if line[0][:10] == wanted]
-    if not of_day:
-        raise BadRecording(file, 0, f"holds no bar of {wanted or 'any day'}")
-    bars = [_bar(file, number, row) for _, number, row in sorted(of_day)]
+    lines = sorted((_time(file, number, row[1]), number, row) for number, row in _complete(file, rows, len(BAR_HEADER)))
+    if day is None and lines:
+        day = lines[0][0].date()
+    of_day = [line for line in lines if line[0].date() == day]
+    if day is None or not of_day:
+        raise BadRecording(file, 0, f"holds no bar of {day or 'any day'}")
+    bars = [_bar(file, *line) for line in of_day]
     _no_repeats(file, (bar.start for bar in bars))
-    before = _bar(file, *max(earlier)[1:]).close_units if earlier else 0
-    return date.fromisoformat(wanted), Recording(of_day[0][2][0], bars=bars, previous_close_units=before)
+    if sum(bar.volume for bar in bars) > MOST_VOLUME:
+        raise BadRecording(file, 0, f"the volume of {day} is more than the {MOST_VOLUME} a packet can carry")
+    before = [line for line in lines if line[0].date() < day][-1:]
+    close = _bar(file, *before[0]).close_units if before else 0
+    return day, Recording(of_day[0][2][0].strip(), bars=bars, previous_close_units=close)
 
 
-def _has_columns(file: Path, number: int, row: list[str], count: int) -> bool:
-    if len(row) != count:
-        raise BadRecording(file, number, f"expected {count} columns, found {len(row)}")
-    return True
+def _complete(file: Path, rows: Iterable[tuple[int, list[str]]], count: int) -> Iterator[tuple[int, list[str]]]:
+    for number, row in rows:
+        if len(row) != count:
+            raise BadRecording(file, number, f"expected {count} columns, found {len(row)}")
+        yield number, row
 
 
 def _no_repeats(file: Path, times: Iterable[int]) -> None:
@@ -107,34 +117,48 @@ def _no_repeats(file: Path, times: Iterable[int]) -> None:
         before = at
 
 
-def _bar(file: Path, number: int, row: list[str]) -> Bar:
+def _bar(file: Path, at: datetime, number: int, row: list[str]) -> Bar:
+    open_units, high, low, close = (_units(file, number, cell) for cell in row[2:6])
     try:
-        open_units, high, low, close = (to_units(Decimal(cell.strip())) for cell in row[2:6])
-        bar = Bar(_epoch(row[1]), open_units, high, low, close, int(row[6]))
-    except (ValueError, InvalidOperation, OverflowError) as error:
-        raise BadRecording(file, number, f"not a bar: {error or row}") from error
+        bar = Bar(int(at.timestamp()), open_units, high, low, close, int(row[6]))
+    except ValueError as error:
+        raise BadRecording(file, number, f"the volume {row[6].strip()!r} is not a whole number") from error
+    if at.second:
+        raise BadRecording(file, number, f"the bar of {row[1].strip()} does not begin with a minute")
     if not 0 < bar.low_units <= min(open_units, close) <= max(open_units, close) <= high or bar.volume < 0:
         raise BadRecording(file, number, f"open, high, low, close and volume contradict each other: {row[2:]}")
     return bar
 
 
-def _epoch(text: str) -> int:
-    return int(datetime.strptime(text.strip(), "%Y-%m-%d %H:%M:%S").replace(tzinfo=IST).timestamp())
+def _time(file: Path, number: int, text: str) -> datetime:
+    text = text.strip()
+    try:
+        if len(text) != TIME_LENGTH:
+            raise ValueError
+        return datetime.fromisoformat(text).replace(tzinfo=IST)
+    except ValueError as error:
+        raise BadRecording(file, number, f"{text!r} is not a time like 2016-08-16 09:15:00") from error
+
+
+def _units(file: Path, number: int, text: str) -> int:
+    text = text.strip()
+    try:
+        units = to_units(Decimal(text))
+    except (ValueError, InvalidOperation) as error:
+        raise BadRecording(file, number, f"{text!r} is not a price") from error
+    if units % PAISA_UNITS or not 0 < units <= MOST_PRICE_UNITS:
+        raise BadRecording(file, number, f"the price {text} is not in whole paise between 0.01 and 10,000,000 rupees")
+    return units
 
 
 def _read_prices(files: list[Path], day: date | None) -> tuple[date, list[Recording]]:
     for file in files:
-        rows = [line for line in _rows(file) if _has_columns(file, *line, 2)]
-        wanted = day.isoformat() if day is not None else rows[0][1][0][:10]
-        prices = sorted(_price(file, number, row) for number, row in rows if row[0][:10] == wanted)
+        lines = sorted((_time(file, number, row[0]), number, row) for number, row in _complete(file, _rows(file), 2))
+        wanted = day or lines[0][0].date()
+        prices = [
+            (int(at.timestamp()), _units(file, number, row[1])) for at, number, row in lines if at.date() == wanted
+        ]
         if prices:
             _no_repeats(file, (at for at, _ in prices))
-            return date.fromisoformat(wanted), [Recording(INDEX_NAME, prices=prices)]
+            return wanted, [Recording(INDEX_NAME, prices=prices)]
     raise BadRecording(files[0].parent, 0, f"holds no price of {day}")
-
-
-def _price(file: Path, number: int, row: list[str]) -> tuple[int, int]:
-    try:
-        return _epoch(row[0]), to_units(Decimal(row[1].strip()))
-    except (ValueError, InvalidOperation) as error:
-        raise BadRecording(file, number, f"not a price: {error or row}") from error

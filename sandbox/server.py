@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from models.messages.validation import LATEST_SECOND
 from sandbox.errors import Refused
@@ -20,6 +20,7 @@ from sandbox.player import Player, Stage
 from sandbox.sessions import MOST_CONNECTIONS, Sessions, profile_body, session_body
 from trading.market.sessions import IST
 
+CLOSE_SECONDS = 1.0
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -45,7 +46,7 @@ class Sandbox:
 
     async def start(self, host: str, port: int) -> int:
         """Listen and begin to play. Raises OSError when the port is taken."""
-        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=CLOSE_SECONDS)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
         await site.start()
@@ -61,9 +62,8 @@ class Sandbox:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for connection in list(self._hub.connections):
-            with contextlib.suppress(ConnectionError, TimeoutError):
-                await connection.close(1001, b"The exchange stops")
+        closing = [one.close(WSCloseCode.GOING_AWAY, b"The exchange stops") for one in self._hub.connections]
+        await asyncio.gather(*closing, return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -107,7 +107,8 @@ class Sandbox:
             return web.Response(status=403, text="Forbidden")
         if len(self._hub.connections) >= MOST_CONNECTIONS:
             return web.Response(status=429, text="Too many connections")
-        socket = web.WebSocketResponse(compress=False, autoping=True)
+        # flow control is the hub's: aiohttp's own would let one client that does not read hold up all
+        socket = web.WebSocketResponse(timeout=CLOSE_SECONDS, compress=False, writer_limit=sys.maxsize)
         await socket.prepare(request)
         connection = Connection(socket, request.transport)
         self._hub.connections.add(connection)

@@ -17,6 +17,10 @@ def _token(length: int) -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
+def _is_same(given: str, secret: str) -> bool:
+    return hmac.compare_digest(given.encode(errors="replace"), secret.encode())
+
+
 class Sessions:
     """Credentials are new with every start, unless given; they leave the process through the first output line only."""
 
@@ -34,7 +38,7 @@ class Sessions:
 
     def request_token_for(self, api_key: str, api_secret: str) -> str:
         """A request token without the login page, for whoever knows the secret."""
-        if not (api_key == self.api_key and hmac.compare_digest(api_secret, self.api_secret)):
+        if not (api_key == self.api_key and _is_same(api_secret, self.api_secret)):
             raise Refused(403, "TokenException", "Invalid `api_key` or `api_secret`.")
         return self.new_request_token()
 
@@ -43,7 +47,7 @@ class Sessions:
         if api_key != self.api_key:
             raise Refused(403, "TokenException", "Invalid `api_key`.")
         expected = hashlib.sha256(f"{api_key}{request_token}{self.api_secret}".encode()).hexdigest()
-        if not hmac.compare_digest(checksum, expected):
+        if not _is_same(checksum, expected):
             raise Refused(403, "TokenException", "Invalid `checksum`.")
         if request_token not in self._request_tokens:
             raise Refused(403, "TokenException", "Token is invalid or has expired.")

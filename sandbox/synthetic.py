@@ -15,7 +15,7 @@ from trading.market.instruments import Instrument
 BATCHES_PER_SECOND = 20
 SESSION_SECONDS = 22_500  # 09:15 to 15:30
 DEPTH = 5
-MOST_SYMBOLS = 9_000
+MOST_TICKS_PER_SYMBOL = 1_000  # a second: cumulative volume stays within the packet's 32 bits for a whole session
 TREND_TICKS = (20, 90)  # how many ticks of an instrument a trend lasts
 
 

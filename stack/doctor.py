@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -66,9 +67,13 @@ def _jars() -> Row:
     return _row("kafka", "warn", f"{kafka.VERSION} is not downloaded yet: the next start needs a network (43 MB)")
 
 
+def _existing(state: Path) -> Path:
+    """The state folder, or where it would be made."""
+    return next(folder for folder in (state, *state.parents) if folder.exists())
+
+
 def _disk(state: Path) -> Row:
-    existing = next(folder for folder in (state, *state.parents) if folder.exists())
-    free = shutil.disk_usage(existing).free
+    free = shutil.disk_usage(_existing(state)).free
     detail = f"{free // 1_000_000:,} MB free"
     if free < LEAST_FREE_BYTES:
         return _row("disk", "fail", f"{detail}; {LEAST_FREE_BYTES // 1_000_000:,} MB are needed")
@@ -79,10 +84,7 @@ def _state(state: Path) -> Row:
     if is_held(state):
         return _row("state folder", "ok", f"{state} is in use by a running stack")
     try:
-        state.mkdir(parents=True, exist_ok=True)
-        probe = state / ".probe"
-        probe.write_text("")
-        probe.unlink()
+        tempfile.TemporaryFile(dir=_existing(state)).close()
     except OSError as error:
         return _row("state folder", "fail", f"{state} cannot be written: {error.strerror}")
     return _row("state folder", "ok", f"{state} can be written")

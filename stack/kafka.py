@@ -70,22 +70,22 @@ def jars() -> list[str]:
         return found
     from jgo.env import EnvironmentBuilder
     from jgo.maven import MavenContext, PythonResolver
+    from requests import RequestException
 
     try:
         context = MavenContext(resolver=PythonResolver())
         builder = EnvironmentBuilder(context=context, cache_dir=cache_folder() / "jars")
         found = [str(jar) for jar in builder.from_endpoint(ENDPOINT).all_jars]
-    except Exception as error:
+        _jar_list().write_text("\n".join(found))
+    except RequestException as error:
         raise CannotStart(
-            f"Kafka {VERSION} could not be downloaded from Maven Central, which the first start needs a network for "
-            f"({_sentence(error)})"
+            f"Kafka {VERSION} could not be downloaded from Maven Central ({type(error).__name__}): the first start "
+            "needs a network, later ones do not"
         ) from error
-    _jar_list().write_text("\n".join(found))
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:LONGEST_REASON]}"
+        raise CannotStart(f"Kafka {VERSION} could not be put into {cache_folder()} ({reason})") from error
     return found
-
-
-def _sentence(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:LONGEST_REASON]}"
 
 
 def java() -> str:

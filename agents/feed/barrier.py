@@ -7,6 +7,7 @@ import asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from faust_app.runtime.admin import group_offsets
 from faust_app.runtime.settings import Settings
 from faust_app.runtime.topics import Topics
 from faust_app.runtime.topology import consumed_topics, workers
@@ -54,7 +55,7 @@ class Barrier:
         if self._clients is None:
             self._clients = await self._connect()
         admin, consumer = self._clients
-        committed = await asyncio.gather(*(admin.list_consumer_group_offsets(group) for group in self._groups))
+        committed = await asyncio.gather(*(group_offsets(admin, group) for group in self._groups))
         wanted = {tp for partitions in self._groups.values() for tp in partitions}
         ends = await consumer.end_offsets(sorted(wanted))
         return all(

@@ -178,14 +178,16 @@ async def _replayed(config: Settings, name: str) -> set[int]:
     from aiokafka import TopicPartition
     from aiokafka.admin import AIOKafkaAdminClient
 
+    from faust_app.runtime.admin import group_offsets
+
     admin = AIOKafkaAdminClient(bootstrap_servers=config.kafka.bootstrap)
     await admin.start()
     try:
-        committed = await admin.list_consumer_group_offsets(GROUP)
+        committed = await group_offsets(admin, GROUP)
     finally:
         await admin.close()
     position = committed.get(TopicPartition(name, 0))
-    if position is None or position.offset < 0:
+    if position is None:
         return set()
     single = {int(one) for one in position.metadata.split(",") if one}
     return set(range(position.offset)) | single

@@ -103,10 +103,14 @@ def _replay(path: Path, day: date | None, symbols: int | None) -> Market:
 
 
 def _synthetic(seed: int, count: int, day: date, rate: int | None) -> Market:
-    from sandbox.synthetic import SyntheticMarket
+    from sandbox.synthetic import MOST_TICKS_PER_SYMBOL, SyntheticMarket
     from trading.market.sessions import session_start
 
     per_second = rate or max(1, round(count * TICKS_PER_SYMBOL))
+    if per_second > count * MOST_TICKS_PER_SYMBOL:
+        raise ConfigurationError(
+            f"--rate {per_second} over {count} symbols is more than {MOST_TICKS_PER_SYMBOL} ticks a second of each"
+        )
     return SyntheticMarket(seed=seed, count=count, session_start=session_start(day), rate=per_second)
 
 
@@ -123,10 +127,10 @@ async def _serve(exchange: Sandbox, port: int) -> None:
         "api_secret": sessions.api_secret,
         "request_token": sessions.new_request_token(),
     }
-    typer.echo(json.dumps(first))
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    typer.echo(json.dumps(first))
     playing = asyncio.create_task(exchange.run())
     waiting = asyncio.create_task(stopped.wait())
     try:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from faust_app.runtime.errors import TransientError
 from faust_app.runtime.settings import Settings
@@ -17,6 +18,7 @@ from faust_app.runtime.topics import TopicSpec
 
 VISIBLE_TRIES = 300
 VISIBLE_SECONDS = 0.1
+COORDINATOR_TRIES = 50
 CHECKED = ("cleanup.policy", "retention.ms", "max.message.bytes")
 
 
@@ -68,6 +70,18 @@ async def remove(settings: Settings, names: Sequence[str]) -> None:
         raise TransientError(f"Kafka at {settings.kafka.bootstrap} does not answer: {error}") from error
     finally:
         await admin.close()
+
+
+async def group_offsets(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
+    """A group's committed positions; empty for a group that never committed."""
+    for _ in range(COORDINATOR_TRIES):
+        try:
+            found = await admin.list_consumer_group_offsets(group)
+        except GroupCoordinatorNotAvailableError:  # a young broker makes its offsets topic when first asked
+            await asyncio.sleep(VISIBLE_SECONDS)
+        else:
+            return {tp: position for tp, position in found.items() if position.offset >= 0}
+    raise TransientError("Kafka has no coordinator for consumer groups yet")
 
 
 async def _create(admin: AIOKafkaAdminClient, settings: Settings, specs: Sequence[TopicSpec]) -> None:

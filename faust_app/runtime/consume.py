@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerClosed
 from faust.exceptions import ProducerSendError
 
 from faust_app.runtime import metrics
@@ -98,9 +98,11 @@ class ConsumeLoop:
         self._settings = settings
         self._state = state
         self._labels = (stage, broker, topic)
+        self._dependency, self._kafka = f"dependency of {topic}", f"kafka for {topic}"
         self._brake = Brake(settings.brake_consecutive, settings.brake_per_minute)
         self._failpoints = Failpoints(settings.failpoint, f"{stage}.{broker}")
         self._queue: asyncio.Queue[_Pending] = asyncio.Queue(IN_FLIGHT)
+        self._in_hand: dict[int, Any] = {}  # messages begun and not completed, by identity
         self._handled = metrics.MESSAGES_HANDLED.labels(*self._labels)
         self._seconds = metrics.MESSAGE_SECONDS.labels(*self._labels)
         self._duplicates = metrics.DUPLICATES_SUPPRESSED.labels(*self._labels)
@@ -119,15 +121,18 @@ class ConsumeLoop:
             die(f"{'/'.join(self._labels)}: the consume loop failed", error)
         finally:
             delivery.cancel()
-            self._abandon_queue()
+            self._abandon_all()
 
-    def _abandon_queue(self) -> None:
+    def _abandon_all(self) -> None:
         while not self._queue.empty():
-            self._consumer().abandon(self._queue.get_nowait().message)
+            self._queue.get_nowait()
+        while self._in_hand:
+            self._consumer().abandon(self._in_hand.popitem()[1])
 
     async def _take(self, event: Any) -> None:
         message = event.message
         self._consumer().begin(message)
+        self._in_hand[id(message)] = message
         record = Record(
             message.topic, message.partition, message.offset, message.key, message.value, _headers(message.headers)
         )
@@ -157,13 +162,13 @@ class ConsumeLoop:
             try:
                 decision = await self._handler(record)
             except TransientError as error:
-                self._state.degraded("dependency", str(error))
+                self._state.degraded(self._dependency, str(error))
                 stage, broker, _ = self._labels
-                metrics.RETRIES.labels(stage, broker, type(error.__cause__).__name__).inc()
+                metrics.RETRIES.labels(stage, broker, type(error.__cause__ or error).__name__).inc()
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, self._settings.retry_most_seconds)
             else:
-                self._state.recovered("dependency")
+                self._state.recovered(self._dependency)
                 return decision
 
     def _divert(self, record: Record, error: Exception, reason: str) -> Decision:
@@ -209,19 +214,28 @@ class ConsumeLoop:
             except (KafkaError, ProducerSendError) as error:
                 stage, broker, _ = self._labels
                 metrics.SEND_ERRORS.labels(stage, broker).inc()
-                self._state.degraded("kafka", f"Kafka does not take messages: {error}")
+                if not _is_away(error):
+                    raise
+                self._state.degraded(self._kafka, f"Kafka does not take messages: {error}")
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, self._settings.retry_most_seconds)
             else:
-                self._state.recovered("kafka")
+                self._state.recovered(self._kafka)
                 return
 
     def _finish(self, pending: _Pending, finished: float) -> None:
+        del self._in_hand[id(pending.message)]
         self._consumer().complete(pending.message)
         self._handled.inc()
         self._seconds.observe(finished - pending.started)
         if pending.decision.delivered is not None:
             pending.decision.delivered()
+
+
+def _is_away(error: Exception) -> bool:
+    """True when Kafka may take the same message later; False for one it will never take."""
+    cause = error.__cause__ if isinstance(error, ProducerSendError) else error
+    return isinstance(cause, (KafkaTimeoutError, ProducerClosed)) or bool(getattr(cause, "retriable", False))
 
 
 def _headers(raw: Any) -> dict[str, bytes]:

@@ -47,5 +47,6 @@ def dead_letter(record: Origin, reason: str, error: Exception, stage: str) -> Ou
         f"{type(error).__name__}: {error}"[:LONGEST_ERROR],
         datetime.now(UTC).isoformat(),
     )
-    headers = tuple((name, value.encode()) for name, value in zip(HEADERS, values, strict=True))
-    return Output(f"{record.topic}{DLQ}", record.key, record.value, 0, headers)
+    headers = tuple((name, text.encode(errors="backslashreplace")) for name, text in zip(HEADERS, values, strict=True))
+    value = b"" if record.key is None and record.value is None else record.value  # Kafka takes no message of neither
+    return Output(f"{record.topic}{DLQ}", record.key, value, 0, headers)

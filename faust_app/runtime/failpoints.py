@@ -17,7 +17,9 @@ class Failpoints:
     """
 
     def __init__(self, armed: str | None, worker: str) -> None:
-        points, _, folder = (armed or "").rpartition("@")
+        points, _, folder = (armed or "").partition("@")
+        if points and not folder:
+            raise ValueError(f"Failpoint {armed!r} has no folder: NAME:COUNT@FOLDER")
         self._left: dict[str, int] = {}
         self._markers: dict[str, Path] = {}
         for point in filter(None, points.split(",")):

@@ -12,18 +12,37 @@ import structlog
 
 from faust_app.runtime.settings import LogSettings
 
-SECRET = re.compile(
-    r"(access_token|api_secret|request_token|password|checksum)(\"?\s*[=:]\s*\"?)[^\s&\",]+", re.IGNORECASE
+NAMES = "access_token|refresh_token|request_token|api_secret|password|checksum|authorization"
+SECRET_NAME = re.compile(NAMES, re.IGNORECASE)
+SECRETS = (
+    (re.compile(rf"({NAMES})([\\\"']*\s*[=:]\s*[\\\"']*)(?!token )[^\s&\"',\\]+", re.IGNORECASE), r"\1\2***"),
+    (re.compile(r"(token\s+)[^\s:]+:[^\s\"',\\]+", re.IGNORECASE), r"\1***"),  # Kite's Authorization header
+    (re.compile(r"(://[^/\s:@]*:)[^/\s@]+@"), r"\1***@"),
 )
 NOISY = ("faust", "mode", "aiokafka", "kafka", "asyncio", "twisted", "autobahn", "kiteconnect")
 
 
 def redact(_logger: Any, _method: str, event: Any) -> Any:
-    """Blank what follows a secret's name, in every text of the event."""
+    """Blank what follows or is kept under a secret's name, however deep in the event."""
     for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = SECRET.sub(r"\1\2***", value)
+        if not key.startswith("_"):
+            event[key] = _without_secrets(key, value)
     return event
+
+
+def _without_secrets(name: str, value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if SECRET_NAME.fullmatch(name):
+        return "***"
+    if isinstance(value, dict):
+        return {str(key): _without_secrets(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_secrets("", inner) for inner in value]
+    text = value if isinstance(value, str) else repr(value)
+    for pattern, blank in SECRETS:
+        text = pattern.sub(blank, text)
+    return text
 
 
 def _processors() -> list[Any]:
@@ -65,7 +84,7 @@ def configure_logging(settings: LogSettings, *, stage: str, broker: str) -> None
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    quiet = logging.INFO if level == "DEBUG" else logging.WARNING
+    quiet = logging.INFO if level == "DEBUG" else max(logging.WARNING, root.level)
     for name in NOISY:
         logging.getLogger(name).setLevel(quiet)
 

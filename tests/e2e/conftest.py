@@ -9,7 +9,7 @@ import pytest
 
 from tests.running_stack import WIDE_LIMITS, RunningStack
 
-MARKET_SPEED = 2
+MARKET_SPEED = 3
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory, markers: Path) -> Iterator[R
         tmp_path_factory.mktemp("stack"),
         "sandbox",
         ALPHA_PANDA__STACK__SANDBOX_SPEED=str(MARKET_SPEED),
-        ALPHA_PANDA__DELIVERY__FAILPOINT=f"decided:40,written:60,sent:80@{markers}",
+        ALPHA_PANDA__DELIVERY__FAILPOINT=f"decided:20,written:30,sent:40@{markers}",
+        ALPHA_PANDA__SEED__STRATEGIES_FILE="tests/e2e/strategies.yaml",
         **WIDE_LIMITS,
     )
     try:

@@ -82,7 +82,11 @@ def position_quantity(account: Account, strategy: str, instrument: str, product:
 
 
 def apply_fill(account: Account, filled: OrderFilled, instrument: Instrument) -> bool:
-    """Book one fill; False, changing nothing, when the order's cumulative quantity has already been booked."""
+    """Book one fill; False, changing nothing, when the order's cumulative quantity has already been booked.
+
+    A complete order is forgotten, to keep the state small: a repeat of its fills is recognised by the fill's id, which
+    the caller remembers.
+    """
     order = filled.order
     booked = account.orders.get(order.order_id)
     if booked is not None and filled.cumulative_quantity <= booked.cumulative_quantity:

@@ -5,22 +5,24 @@ rounded up to whole seconds, the resolution of the packets. An order that arrive
 have passed meanwhile, as it would have been in time: fills do not depend on how fast the pipeline ran.
 
 Fills walk the levels, one report per level at exactly its price. Beyond the visible levels a market order
-pays `SLIPPAGE` more than the last level for the rest. A tick without a book (a quote packet) fills at its last price.
-A limit order that was not marketable when it could first match rests, and then fills only when a trade goes through
-its price or the opposite side of the book reaches it. Every order meets the whole book: our own orders do not
-compete with each other, or the order of their arrival would matter.
+pays `SLIPPAGE` more than the last level for the rest, to the paisa. Levels without a price are how packets pad a book:
+an empty side has nobody to trade with, and only a tick without any book fills at its last price. A packet without a
+time meets no order. A limit order that was not marketable when it could first match rests, and then fills only when a
+new trade (the day's volume has risen) goes through its price or the opposite side of the book reaches it. Every order
+meets the whole book: our own orders do not compete with each other, or the order of their arrival would matter.
+No order outlives its day.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import msgspec
 
-from models.messages.orders import OrderStatus, OrderType, OrderUpdate, PlannedOrder, Side, Validity
-from models.messages.ticks import Tick, to_rupees, to_units
-from trading.market.sessions import Phase
+from models.messages.orders import OrderStatus, OrderUpdate, PlannedOrder, Side, Validity
+from models.messages.ticks import Level, Tick, to_rupees, to_units
+from trading.market.sessions import DAY_SECONDS, IST_SECONDS, Phase
 
 SLIPPAGE = Decimal("0.0005")
 PAISE_UNITS = 100
@@ -28,17 +30,19 @@ REPORTER = "paper"
 
 
 class RestingOrder(msgspec.Struct, kw_only=True):
-    """One order at the exchange. `notional_units` is the turnover so far in 1/10,000 rupee.
+    """One order at the exchange. `turnover` is that of its fills, rupees.
 
-    `has_met` is set once it has met a tick: only a later trade can go through its price.
+    `run_id` and `sequence` are those of the last tick it has met, `volume` that of the last one it could match.
     """
 
     order: PlannedOrder
     eligible_at: int
     placed_at: int
     filled: int = 0
-    notional_units: int = 0
-    has_met: bool = False
+    turnover: Decimal = Decimal(0)
+    run_id: str = ""
+    sequence: int = 0
+    volume: int | None = None
 
     @property
     def remaining(self) -> int:
@@ -51,8 +55,6 @@ class PaperBook(msgspec.Struct, kw_only=True):
 
     resting: dict[str, RestingOrder] = {}
     known: dict[str, int] = {}
-    run_id: str = ""
-    sequence: int = 0
 
 
 def broker_order_id(order_id: str) -> str:
@@ -67,15 +69,20 @@ def place(book: PaperBook, order: PlannedOrder, passed: Iterable[Tick], latency_
     """
     if order.order_id in book.known:
         return []
-    resting = RestingOrder(order=order, eligible_at=_eligible_at(order, latency_ms), placed_at=order.event_time)
+    resting = RestingOrder(
+        order=order,
+        eligible_at=_eligible_at(order, latency_ms),
+        placed_at=order.event_time,
+        run_id=order.run_id,
+        sequence=order.tick_sequence,
+    )
     book.known[order.order_id] = order.event_time
     book.resting[order.order_id] = resting
     updates = [_update(resting, OrderStatus.WORKING, order.event_time, order.tick_sequence)]
     for tick in passed:
+        updates += _meet(book, resting, tick, order.run_id)
         if order.order_id not in book.resting:
             break
-        if tick.sequence > order.tick_sequence:
-            updates += _match_order(book, resting, tick)
     return updates
 
 
@@ -84,38 +91,40 @@ def _eligible_at(order: PlannedOrder, latency_ms: int) -> int:
 
 
 def match(book: PaperBook, tick: Tick, run_id: str) -> list[OrderUpdate]:
-    """Match everything that rests with one tick; ticks that were matched before give nothing."""
+    """Match everything that rests with one tick; orders that have met it before give nothing."""
     if not book.resting:
         return []
-    if run_id == book.run_id and tick.sequence <= book.sequence:
-        return []
-    book.run_id, book.sequence = run_id, tick.sequence
-    updates: list[OrderUpdate] = []
-    for resting in list(book.resting.values()):
-        if resting.order.run_id != run_id or tick.sequence > resting.order.tick_sequence:
-            updates += _match_order(book, resting, tick)
-    return updates
+    return [update for resting in list(book.resting.values()) for update in _meet(book, resting, tick, run_id)]
 
 
 def expire(book: PaperBook, clock: int, phase: Phase) -> list[OrderUpdate]:
-    """End what the clock has run out for: TTL orders, and day orders when the market is closed."""
+    """End what the clock has run out for: TTL orders, and all orders when the market is closed or the day is over."""
     updates = []
     for resting in list(book.resting.values()):
-        if _ttl_end(resting) <= clock:
-            updates.append(_end_ttl(book, resting))
+        if _last_second(resting) <= clock:
+            updates.append(_run_out(book, resting))
         elif phase in (Phase.CLOSED, Phase.POST_CLOSE) and clock > resting.placed_at:
             updates.append(_end(book, resting, OrderStatus.EXPIRED, clock, 0, "The session ended"))
     return updates
 
 
-def _ttl_end(resting: RestingOrder) -> float:
-    order = resting.order
-    return resting.placed_at + order.validity_minutes * 60 if order.validity is Validity.TTL else float("inf")
+def _midnight(resting: RestingOrder) -> int:
+    day = (resting.placed_at + IST_SECONDS) // DAY_SECONDS
+    return (day + 1) * DAY_SECONDS - IST_SECONDS
 
 
-def _end_ttl(book: PaperBook, resting: RestingOrder) -> OrderUpdate:
-    at, minutes = int(_ttl_end(resting)), resting.order.validity_minutes
-    return _end(book, resting, OrderStatus.EXPIRED, at, 0, f"Validity of {minutes} minutes ended")
+def _last_second(resting: RestingOrder) -> int:
+    """The second from which the order cannot fill any more, whatever the market does."""
+    midnight, order = _midnight(resting), resting.order
+    return min(
+        midnight, resting.placed_at + order.validity_minutes * 60 if order.validity is Validity.TTL else midnight
+    )
+
+
+def _run_out(book: PaperBook, resting: RestingOrder) -> OrderUpdate:
+    at, minutes = _last_second(resting), resting.order.validity_minutes
+    reason = "The day ended" if at == _midnight(resting) else f"Validity of {minutes} minutes ended"
+    return _end(book, resting, OrderStatus.EXPIRED, at, 0, reason)
 
 
 def cancel(book: PaperBook, order_id: str, clock: int) -> list[OrderUpdate]:
@@ -129,10 +138,15 @@ def forget_before(book: PaperBook, event_time: int) -> None:
     book.known = {key: at for key, at in book.known.items() if at >= event_time or key in book.resting}
 
 
+def _opposite(side: Side, tick: Tick) -> list[Level]:
+    """The levels an order of that side trades with, best first."""
+    return [level for level in (tick.sell if side is Side.BUY else tick.buy) if level.price_units]
+
+
 def _pieces(side: Side, tick: Tick, quantity: int, limit_units: int | None) -> list[tuple[int, int]]:
     """(price, quantity) from the opposite side of the book, best level first, within the limit."""
     found = []
-    for level in tick.sell if side is Side.BUY else tick.buy:
+    for level in _opposite(side, tick):
         if quantity <= 0 or not _acceptable(side, level.price_units, limit_units):
             break
         taken = min(level.quantity, quantity)
@@ -143,13 +157,13 @@ def _pieces(side: Side, tick: Tick, quantity: int, limit_units: int | None) -> l
 
 
 def _beyond(side: Side, tick: Tick) -> int:
-    """Price of what the visible book does not hold."""
-    levels = tick.sell if side is Side.BUY else tick.buy
+    """Price of what the visible book does not hold; 0 when nobody is there to trade with."""
+    levels = _opposite(side, tick)
     if not levels:
-        return tick.last_price_units
-    price = levels[-1].price_units
-    moved = price + side.sign * int(price * SLIPPAGE)
-    return max(PAISE_UNITS, moved // PAISE_UNITS * PAISE_UNITS)
+        return 0 if _opposite(side.opposite, tick) else tick.last_price_units
+    paise = levels[-1].price_units * (1 + side.sign * SLIPPAGE) / PAISE_UNITS
+    rounding = ROUND_CEILING if side is Side.BUY else ROUND_FLOOR
+    return max(1, int(paise.to_integral_value(rounding))) * PAISE_UNITS
 
 
 def _acceptable(side: Side, price: int, limit_units: int | None) -> bool:
@@ -158,36 +172,50 @@ def _acceptable(side: Side, price: int, limit_units: int | None) -> bool:
     return price <= limit_units if side is Side.BUY else price >= limit_units
 
 
-def _match_order(book: PaperBook, resting: RestingOrder, tick: Tick) -> list[OrderUpdate]:
-    order = resting.order
+def _meet(book: PaperBook, resting: RestingOrder, tick: Tick, run_id: str) -> list[OrderUpdate]:
+    """Match one order with one tick, unless it has met it before, or cannot match it any more or yet."""
+    if run_id == resting.run_id and tick.sequence <= resting.sequence:
+        return []
+    resting.run_id, resting.sequence = run_id, tick.sequence
     if tick.exchange_time < resting.eligible_at:
         return []
-    if tick.exchange_time >= _ttl_end(resting):
-        return [_end_ttl(book, resting)]
-    limit = None if order.limit_price is None else to_units(order.limit_price)
-    pieces = _pieces(order.side, tick, resting.remaining, limit)
-    left = resting.remaining - sum(quantity for _, quantity in pieces)
-    if left and order.order_type is OrderType.MARKET:
-        pieces.append((_beyond(order.side, tick), left))
-    elif left and limit is not None and resting.has_met and _traded_through(order.side, tick, limit):
-        pieces.append((limit, left))
-    resting.has_met = True
-    updates = [_fill(book, resting, tick, price, quantity) for price, quantity in pieces]
-    if order.validity is Validity.IOC and order.order_id in book.resting:
+    if tick.exchange_time >= _last_second(resting):
+        return [_run_out(book, resting)]
+    updates = [_fill(book, resting, tick, price, quantity) for price, quantity in _trades(resting, tick)]
+    resting.volume = tick.volume
+    if resting.order.validity is Validity.IOC and resting.remaining:
         reason = "Immediate-or-cancel: the rest could not fill"
         updates.append(_end(book, resting, OrderStatus.CANCELLED, tick.exchange_time, tick.sequence, reason))
     return updates
 
 
-def _traded_through(side: Side, tick: Tick, limit: int) -> bool:
-    if not tick.last_quantity:
+def _trades(resting: RestingOrder, tick: Tick) -> list[tuple[int, int]]:
+    """(price, quantity) of everything the order gets from a tick."""
+    order = resting.order
+    limit = None if order.limit_price is None else to_units(order.limit_price)
+    pieces = _pieces(order.side, tick, resting.remaining, limit)
+    left = resting.remaining - sum(quantity for _, quantity in pieces)
+    price = _price_of_the_rest(resting, tick, limit)
+    return [*pieces, (price, left)] if left and price else pieces
+
+
+def _price_of_the_rest(resting: RestingOrder, tick: Tick, limit: int | None) -> int:
+    """Price of what the levels do not give; 0 when that does not fill."""
+    if limit is None:
+        return _beyond(resting.order.side, tick)
+    return limit if _traded_through(resting, tick, limit) else 0
+
+
+def _traded_through(resting: RestingOrder, tick: Tick, limit: int) -> bool:
+    if resting.volume is None or tick.volume <= resting.volume:
         return False
-    return tick.last_price_units < limit if side is Side.BUY else tick.last_price_units > limit
+    side, price = resting.order.side, tick.last_price_units
+    return 0 < price < limit if side is Side.BUY else price > limit
 
 
 def _fill(book: PaperBook, resting: RestingOrder, tick: Tick, price_units: int, quantity: int) -> OrderUpdate:
     resting.filled += quantity
-    resting.notional_units += quantity * price_units
+    resting.turnover += quantity * to_rupees(price_units)
     status = OrderStatus.PARTIALLY_FILLED
     if not resting.remaining:
         status = OrderStatus.FILLED
@@ -204,13 +232,13 @@ def _end(
 
 
 def _update(resting: RestingOrder, status: OrderStatus, at: int, sequence: int) -> OrderUpdate:
-    average = Decimal(resting.notional_units) / resting.filled if resting.filled else Decimal(0)
+    average = resting.turnover / resting.filled if resting.filled else Decimal(0)
     return OrderUpdate(
         order_id=resting.order.order_id,
         broker_order_id=broker_order_id(resting.order.order_id),
         status=status,
         cumulative_quantity=resting.filled,
-        average_price=average.scaleb(-4).quantize(Decimal("0.000001")),
+        average_price=average.quantize(Decimal("0.000001")),
         event_time=at,
         tick_sequence=sequence,
         reporter=REPORTER,

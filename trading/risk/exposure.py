@@ -100,7 +100,7 @@ def reserve(exposure: Exposure, accepted: AcceptedSignal) -> None:
 
 
 def apply_fill(exposure: Exposure, filled: OrderFilled, instrument: Instrument) -> None:
-    """Turn reserved exposure into a position. A repeat changes nothing."""
+    """Turn reserved exposure into a position. A repeat changes nothing, as far as the account's books recognise it."""
     if not book_fill(exposure.account, filled, instrument):
         return
     order = exposure.open_orders.get(filled.order.order_id)

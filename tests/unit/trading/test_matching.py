@@ -46,7 +46,7 @@ def test_order_never_meets_its_own_tick() -> None:
 def test_market_order_walks_the_levels_and_pays_more_beyond_them() -> None:
     found = fills(run(order(quantity=510), [tick(sequence=2, at=AT + 1)]))
     assert found[:2] == [(100, Decimal("1500.05")), (100, Decimal("1500.10"))]
-    assert found[-1] == (10, Decimal("1501.00"))  # last level 1500.25, 0.05 % more, in paise
+    assert found[-1] == (10, Decimal("1501.01"))  # last level 1500.25, 0.05 % more, up to the paisa
     assert sum(quantity for quantity, _ in found) == 510
 
 
