@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from faust_app.runtime import metrics
-from faust_app.runtime.database import StrategyInstance
+from faust_app.runtime.reference_data import StrategyInstance
 from models.messages.ticks import Tick, TickFrame
 from tables.strategy_state import Checkpoint
 from trading.market.instruments import Instrument, InstrumentRegistry

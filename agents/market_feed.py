@@ -77,10 +77,7 @@ class MarketFeed:
 
     async def _load(self) -> list[Instrument]:
         reference = Reference(self._worker)
-        try:
-            found = await reference.load("instruments", reference.repository.load_instruments)
-        finally:
-            await reference.close()
+        found = await reference.load("instruments", reference.data.load_instruments)
         chosen = read_watchlist(PROJECT / self._settings.instruments_file, InstrumentRegistry(found))
         partition = {one.instrument_token: self._worker.topics.partition(one.co_location_group) for one in chosen}
         unknown = self._worker.topics.partition

@@ -9,13 +9,12 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from sqlalchemy import text
 
 from faust_app.runtime import metrics
 from faust_app.runtime.admin import group_offsets
 from faust_app.runtime.app import Worker
-from faust_app.runtime.database import create_engine
 from faust_app.runtime.market_view import MarketView
+from faust_app.runtime.postgres import connection
 from faust_app.runtime.topics import DLQ
 from faust_app.runtime.topology import consumed_topics, workers
 from faust_app.runtime.trading_state import redis_client
@@ -34,7 +33,6 @@ class Monitor:
         self._settings = worker.settings
         self._topics = worker.topics
         self._view = MarketView(worker.settings, InstrumentRegistry(()))
-        self._engine = create_engine(worker.settings, pool_size=1)
         self._redis = redis_client(worker.settings)
         self._clients: tuple[AIOKafkaAdminClient, AIOKafkaConsumer] | None = None
         self.reader = self._view.reader
@@ -63,8 +61,8 @@ class Monitor:
             metrics.DEPENDENCY_UP.labels(name).set(1)
 
     async def _probe_postgres(self) -> None:
-        async with self._engine.connect() as connection:
-            await connection.execute(text("select 1"))
+        async with connection(self._settings) as opened:
+            await opened.execute("select 1")
 
     async def _probe_redis(self) -> None:
         await self._redis.ping()
@@ -121,7 +119,6 @@ class Monitor:
             admin, consumer = self._clients
             await asyncio.gather(admin.close(), consumer.stop())
         await self._redis.aclose()
-        await self._engine.dispose()
 
 
 def attach(worker: Worker) -> None:

@@ -53,7 +53,7 @@ class PortfolioManager:
         await self._view.reader.run()
 
     async def _load(self) -> None:
-        found = await self._reference.load("instruments", self._reference.repository.load_instruments)
+        found = await self._reference.load("instruments", self._reference.data.load_instruments)
         self._registry = InstrumentRegistry(found)
         self._view.registry = self._registry
 

@@ -6,13 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import structlog
-
 from faust_app.runtime.app import Worker
-from faust_app.runtime.database import Repository, create_engine
 from faust_app.runtime.errors import TransientError
+from faust_app.runtime.reference_data import ReferenceData
 
-log = structlog.get_logger(__name__)
 Loaded = TypeVar("Loaded")
 AGAIN_SECONDS = 1.0
 
@@ -22,8 +19,7 @@ class Reference:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._engine = create_engine(worker.settings)
-        self.repository = Repository(self._engine)
+        self.data = ReferenceData(worker.settings)
 
     async def load(self, what: str, query: Callable[[], Awaitable[Loaded]]) -> Loaded:
         """The result of `query`, tried until PostgreSQL answers."""
@@ -36,7 +32,3 @@ class Reference:
             else:
                 self._worker.state.recovered("reference")
                 return found
-
-    async def close(self) -> None:
-        """Release the connections."""
-        await self._engine.dispose()

@@ -52,13 +52,12 @@ class RiskManager:
 
     async def load(self) -> None:
         """Instruments and limits, before the first message."""
-        repository = self._reference.repository
-        found = await self._reference.load("instruments", repository.load_instruments)
+        found = await self._reference.load("instruments", self._reference.data.load_instruments)
         self._registry = self._view.registry = InstrumentRegistry(found)
         await self._load_limits()
 
     async def _load_limits(self) -> None:
-        rows = await self._reference.load("limits", lambda: self._reference.repository.load_limits(self._account))
+        rows = await self._reference.load("limits", lambda: self._reference.data.load_limits(self._account))
         self._limits = {scope: Limits.from_mapping(values) for scope, values in rows.items()}
 
     def on_control(self, envelope: Envelope[Any]) -> None:

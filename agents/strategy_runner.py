@@ -53,10 +53,10 @@ class StrategyRunner:
 
     async def load(self) -> None:
         """Instruments and strategy instances."""
-        repository = self._reference.repository
-        instruments = await self._reference.load("instruments", repository.load_instruments)
+        data = self._reference.data
+        instruments = await self._reference.load("instruments", data.load_instruments)
         self._registry = InstrumentRegistry(instruments)
-        rows = await self._reference.load("strategies", repository.load_strategies)
+        rows = await self._reference.load("strategies", data.load_strategies)
         enabled = [row for row in rows if row.enabled]
         self._instances = {row.instance: HostedInstance.build(row, self._registry) for row in enabled}
         for host in self._hosts.values():

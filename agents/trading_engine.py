@@ -59,7 +59,7 @@ class TradingEngine:
 
     async def load(self) -> None:
         """Instruments, before the first message."""
-        found = await self._reference.load("instruments", self._reference.repository.load_instruments)
+        found = await self._reference.load("instruments", self._reference.data.load_instruments)
         self._registry = InstrumentRegistry(found)
 
     def _find(self, token: int) -> Instrument | None:

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from faust_app.runtime.database import connect_arguments, database_url, schema_name
+from faust_app.runtime.database import database_url
+from faust_app.runtime.postgres import connect_arguments, schema_name
 from faust_app.runtime.settings import Settings, settings
 from models.rows import Base
 

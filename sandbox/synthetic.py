@@ -50,7 +50,7 @@ class _Walk:
         pull = (self.close // self.unit - self.level) * 0.002
         self.level = max(DEPTH + 3, self.level + round((rng.random() - 0.5) * 2 * self.volatility + self.trend + pull))
         quantity = int(rng.expovariate(0.01)) + 1
-        bid, ask = self.level - self.spread + self.spread // 2, self.level + (self.spread + 1) // 2
+        bid, ask = self.level - self.spread + self.spread // 2, self.level + self.spread // 2
         return self._packet(at, bid, ask, ask if rng.random() < 0.5 else bid, quantity)
 
     def _packet(self, at: int, bid: int, ask: int, traded: int, quantity: int) -> Tick:

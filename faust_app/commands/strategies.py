@@ -58,13 +58,9 @@ def _show_classes() -> None:
 
 
 async def _load(config: Settings) -> list[dict[str, Any]]:
-    from faust_app.runtime.database import Repository, create_engine
+    from faust_app.runtime.reference_data import ReferenceData
 
-    engine = create_engine(config, pool_size=1)
-    try:
-        found = await Repository(engine).load_strategies()
-    finally:
-        await engine.dispose()
+    found = await ReferenceData(config).load_strategies()
     return [{name: getattr(one, name) for name in COLUMNS} for one in found]
 
 

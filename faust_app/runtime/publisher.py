@@ -25,7 +25,13 @@ class Publisher:
 
     async def send_all(self, outputs: Sequence[Output]) -> None:
         """Send in order and wait for all. Raises the first KafkaError; then any of them may be missing."""
-        futures = [await self.send(output) for output in outputs]
+        futures: list[asyncio.Future[Any]] = []
+        try:
+            for output in outputs:
+                futures.append(await self.send(output))  # noqa: PERF401 - those before a refused one are awaited
+        except Exception:
+            await asyncio.gather(*futures, return_exceptions=True)
+            raise
         results = await asyncio.gather(*futures, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):

@@ -11,8 +11,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from faust_app.runtime.database import OWN_SCHEMA, connect_arguments, create_engine, schema_name, transaction, transient
+from faust_app.runtime.database import create_engine, transaction, transient
 from faust_app.runtime.errors import ConfigurationError, TransientError
+from faust_app.runtime.postgres import OWN_SCHEMA, connection, schema_name
 from faust_app.runtime.settings import PROJECT, Settings
 
 HEAD = "head"
@@ -51,28 +52,22 @@ async def migrate(settings: Settings, to: str = HEAD, *, down: bool = False) -> 
 
 async def create_database(settings: Settings) -> None:
     """Create the configured database when it does not exist."""
-    arguments = {**connect_arguments(settings)}
-    arguments.setdefault("host", settings.postgres.host)
-    arguments.setdefault("port", settings.postgres.port)
+    name = settings.postgres.database
     try:
-        connection = await asyncpg.connect(user=settings.postgres.user, database=MAINTENANCE_DATABASE, **arguments)
-    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-        raise _refused(settings, error) from error
-    try:
-        name = settings.postgres.database
-        if not await connection.fetchval("select 1 from pg_database where datname = $1", name):
-            await connection.execute(f'create database "{name}"')
+        async with connection(settings, database=MAINTENANCE_DATABASE) as opened:
+            if not await opened.fetchval("select 1 from pg_database where datname = $1", name):
+                await opened.execute(f'create database "{name}"')
     except asyncpg.DuplicateDatabaseError:
         return
-    finally:
-        await connection.close()
+    except TransientError as error:
+        raise TransientError(f"PostgreSQL does not answer at {_where(settings)}") from error
+    except asyncpg.PostgresError as error:
+        user = settings.postgres.user
+        raise ConfigurationError(f"PostgreSQL at {_where(settings)} refused user {user}: {error}") from error
 
 
-def _refused(settings: Settings, error: Exception) -> Exception:
-    where = f"{settings.postgres.host}:{settings.postgres.port}"
-    if transient(error):
-        return TransientError(f"PostgreSQL does not answer at {where}")
-    return ConfigurationError(f"PostgreSQL at {where} refused user {settings.postgres.user}: {error}")
+def _where(settings: Settings) -> str:
+    return f"{settings.postgres.host}:{settings.postgres.port}"
 
 
 async def remove(settings: Settings) -> None:

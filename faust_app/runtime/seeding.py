@@ -8,8 +8,9 @@ from pathlib import Path
 import httpx
 from pydantic import ValidationError
 
-from faust_app.runtime.database import Repository, StrategyInstance, create_engine
+from faust_app.runtime.database import Repository, create_engine
 from faust_app.runtime.errors import ConfigurationError, TransientError, one_sentence
+from faust_app.runtime.reference_data import StrategyInstance
 from faust_app.runtime.settings import PROJECT, Settings, read_layer
 from trading.market.instruments import Problem, parse_dump
 from trading.strategies.registry import StrategyNotFound, find

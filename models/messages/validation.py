@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 from msgspec import Meta
@@ -27,15 +27,17 @@ Note = Annotated[str, Meta(max_length=2000)]
 
 
 @cache
-def _fields(kind: type[msgspec.Struct]) -> tuple[str, ...]:
-    return tuple(kind.__struct_fields__)
+def _decimals(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Names of the fields that may hold a Decimal."""
+    fields = msgspec.structs.fields(kind)
+    return tuple(field.name for field in fields if Decimal in (field.type, *get_args(field.type)))
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all JSON message bodies: refuses decimals that are not finite or absurdly large."""
 
     def __post_init__(self) -> None:
-        for name in _fields(type(self)):
+        for name in _decimals(type(self)):
             check_decimal(name, getattr(self, name))
 
 

@@ -226,7 +226,7 @@ def test_dead_letters_are_listed_shown_and_sent_again_once(stack: RunningStack) 
     assert shown[0]["origin"].startswith("paper.orders.failed/0/")
     said = stack.command("dlq", "replay", topic, "--all", "--yes").stdout
     assert said == f"{len(shown)} messages sent again\n"
-    assert all(row["replayed"] for row in stack.json("dlq", "show", topic, "--limit", "100")[: len(shown)])
+    assert all(row["replayed"] for row in stack.json("dlq", "show", topic, "--limit", "10000")[: len(shown)])
     stack.command("dlq", "replay", topic, "--all", "--yes")  # they have failed again meanwhile: new letters
     sent = Counter(
         dict(one.headers)["replayed-from"].decode()

@@ -15,8 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from faust_app.runtime import schema
 from faust_app.runtime.audit import record
 from faust_app.runtime.codec import encode, event_time, root
-from faust_app.runtime.database import Repository, StrategyInstance, create_engine, schema_name, transaction
+from faust_app.runtime.database import Repository, create_engine, transaction
 from faust_app.runtime.errors import ConfigurationError, TransientError
+from faust_app.runtime.postgres import schema_name
+from faust_app.runtime.reference_data import ReferenceData, StrategyInstance
 from faust_app.runtime.settings import Settings
 from faust_app.runtime.topics import Topic, TopicName
 from models.messages import ids
@@ -78,23 +80,25 @@ async def test_database_that_is_away_is_transient(settings: Settings) -> None:
     away = settings.model_copy(update={"postgres": settings.postgres.model_copy(update={"port": 1})})
     with pytest.raises(TransientError, match="PostgreSQL does not answer"):
         await schema.migrate(away)
+    with pytest.raises(TransientError):
+        await ReferenceData(away).load_instruments()
     engine = create_engine(away)
     with pytest.raises(TransientError):
-        await Repository(engine).load_instruments()
+        await Repository(engine).change_strategy("m", enabled=True)
     await engine.dispose()
 
 
-async def test_instruments_come_back_as_they_were(engine: AsyncEngine) -> None:
+async def test_instruments_come_back_as_they_were(settings: Settings, engine: AsyncEngine) -> None:
     given = [
         instrument(),
         instrument(instrument_token=2_953_217, tradingsymbol="TCS", freeze_quantity=100, group="pair"),
     ]
     await Repository(engine).replace_instruments(given)
     await Repository(engine).replace_instruments(given)
-    assert await Repository(engine).load_instruments() == given
+    assert await ReferenceData(settings).load_instruments() == given
 
 
-async def test_seeding_again_keeps_what_an_operator_changed(engine: AsyncEngine) -> None:
+async def test_seeding_again_keeps_what_an_operator_changed(settings: Settings, engine: AsyncEngine) -> None:
     repository = Repository(engine)
     one = StrategyInstance(
         instance="m", strategy="momentum", parameters={"fast": 8}, instruments=("*",), brokers=("paper",), enabled=True
@@ -102,16 +106,17 @@ async def test_seeding_again_keeps_what_an_operator_changed(engine: AsyncEngine)
     assert await repository.add_strategies([one]) == ["m"]
     assert await repository.change_strategy("m", enabled=False)
     assert await repository.add_strategies([one]) == []
-    assert [row.enabled for row in await repository.load_strategies()] == [False]
+    assert [row.enabled for row in await ReferenceData(settings).load_strategies()] == [False]
     assert not await repository.change_strategy("nope", enabled=False)
 
 
-async def test_limits_of_a_strategy_override_the_accounts(engine: AsyncEngine) -> None:
+async def test_limits_of_a_strategy_override_the_accounts(settings: Settings, engine: AsyncEngine) -> None:
     repository = Repository(engine)
-    assert await repository.load_limits("paper:main") == {}
+    data = ReferenceData(settings)
+    assert await data.load_limits("paper:main") == {}
     assert await repository.add_limits("paper:main", {"max_open_orders": 5})
     assert not await repository.add_limits("paper:main", {"max_open_orders": 6})
-    assert await repository.load_limits("paper:main") == {"": {"max_open_orders": 5}}
+    assert await data.load_limits("paper:main") == {"": {"max_open_orders": 5}}
 
 
 def raw(body: msgspec.Struct, message_id: str) -> bytes:

@@ -154,10 +154,11 @@ def prune_orders(account: Account, before: date) -> None:
 
 def position_value(account: Account, marks: Mapping[str, Decimal]) -> Decimal:
     """Value of all positions in rupees; one without a mark is valued at its cost."""
-    return sum((_value(one, marks) for one in account.positions.values()), ZERO)
+    return sum((value(one, marks) for one in account.positions.values()), ZERO)
 
 
-def _value(position: Position, marks: Mapping[str, Decimal]) -> Decimal:
+def value(position: Position, marks: Mapping[str, Decimal]) -> Decimal:
+    """Value of one position in rupees, signed like its quantity."""
     if not position.quantity:
         return ZERO
     mark = marks.get(position.instrument)
@@ -166,7 +167,7 @@ def _value(position: Position, marks: Mapping[str, Decimal]) -> Decimal:
 
 def unrealised(account: Account, marks: Mapping[str, Decimal]) -> Decimal:
     """Value above cost of all positions."""
-    return sum((_value(one, marks) - one.cost for one in account.positions.values()), ZERO)
+    return sum((value(one, marks) - one.cost for one in account.positions.values()), ZERO)
 
 
 def equity(account: Account, marks: Mapping[str, Decimal]) -> Decimal:
@@ -178,18 +179,18 @@ def snapshot(
     account: Account, marks: Mapping[str, Decimal], cause: SnapshotCause, event_time: int
 ) -> PortfolioSnapshot:
     """The account as it is published; positions that are flat are left out."""
-    value = position_value(account, marks)
+    worth = position_value(account, marks)
     return PortfolioSnapshot(
         account=account.account,
         cause=cause,
         event_time=event_time,
         start_cash=account.start_cash,
         cash=account.cash,
-        position_value=value,
+        position_value=worth,
         realised=account.realised,
         unrealised=unrealised(account, marks),
         charges=account.charges,
-        equity=account.cash + value,
+        equity=account.cash + worth,
         fills=account.fills,
         positions=tuple(_position_snapshot(one, marks) for one in account.positions.values() if one.quantity),
     )
@@ -205,5 +206,5 @@ def _position_snapshot(position: Position, marks: Mapping[str, Decimal]) -> Posi
         average_price=position.average_price,
         mark=position.average_price if mark is None else mark,
         realised=position.realised,
-        unrealised=_value(position, marks) - position.cost,
+        unrealised=value(position, marks) - position.cost,
     )

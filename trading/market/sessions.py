@@ -8,13 +8,14 @@ replay, and `is_covered` is False for it, which refuses live trading.
 from __future__ import annotations
 
 from bisect import bisect_right
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from enum import StrEnum
 from functools import lru_cache
 
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
 IST_SECONDS = 19_800
 DAY_SECONDS = 86_400
+EPOCH = date(1970, 1, 1).toordinal()
 COVERED = (date(2026, 1, 1), date(2026, 12, 31))
 HOLIDAYS = frozenset(
     date.fromisoformat(f"2026-{day}")
@@ -80,7 +81,7 @@ _SHUT: tuple[Boundary, ...] = ((0, Phase.CLOSED),)
 
 def trading_day(epoch_seconds: int) -> date:
     """The IST date of a moment."""
-    return datetime.fromtimestamp(epoch_seconds, UTC).astimezone(IST).date()
+    return date.fromordinal(EPOCH + (epoch_seconds + IST_SECONDS) // DAY_SECONDS)
 
 
 def is_covered(day: date) -> bool:
@@ -101,7 +102,7 @@ def boundaries(segment: str, day: date) -> tuple[Boundary, ...]:
 
 @lru_cache(maxsize=64)
 def _boundaries_of_day_number(segment: str, number: int) -> tuple[tuple[int, ...], tuple[Phase, ...]]:
-    rows = boundaries(segment, date(1970, 1, 1) + timedelta(days=number))
+    rows = boundaries(segment, date.fromordinal(EPOCH + number))
     return tuple(start for start, _ in rows), tuple(phase for _, phase in rows)
 
 

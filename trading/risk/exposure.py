@@ -14,7 +14,7 @@ import msgspec
 
 from models.messages.orders import OrderFailed, OrderFilled, OrderType, Product, Side
 from models.messages.signals import AcceptedSignal
-from trading.accounting.account import Account, equity, position_quantity, prune_orders
+from trading.accounting.account import Account, equity, position_quantity, prune_orders, value
 from trading.accounting.account import apply_fill as book_fill
 from trading.market.instruments import Instrument
 
@@ -64,11 +64,7 @@ class Exposure(msgspec.Struct, kw_only=True):
 
     def gross(self, marks: Mapping[str, Decimal]) -> Decimal:
         """Absolute value of all positions and open orders, rupees."""
-        held = sum(
-            (abs(one.quantity) * marks.get(one.instrument, one.average_price)
-             for one in self.account.positions.values() if one.quantity),
-            Decimal(0),
-        )  # fmt: skip
+        held = sum((abs(value(one, marks)) for one in self.account.positions.values() if one.quantity), Decimal(0))
         entries = (order for order in self.open_orders.values() if not order.reduces)
         return held + sum((order.remaining * order.reserve_price for order in entries), Decimal(0))
 

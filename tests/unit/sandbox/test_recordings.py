@@ -94,7 +94,7 @@ def test_two_rows_of_one_minute_are_refused(tmp_path: Path) -> None:
 def test_two_files_of_one_symbol_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "A.csv", HEADER, FIRST)
     write(tmp_path / "B.csv", HEADER, FIRST)
-    with pytest.raises(BadRecording, match="B.csv: holds ACC, as another file does"):
+    with pytest.raises(BadRecording, match=r"B\.csv: holds ACC, as another file does"):
         read(tmp_path, DAY, None)
 
 

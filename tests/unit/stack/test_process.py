@@ -110,7 +110,7 @@ async def test_stop_sends_the_commands_own_signal(tmp_path: Path) -> None:
 STUBBORN = """
 import signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print(grandchild.pid)
 time.sleep(60)
 """
@@ -121,7 +121,8 @@ async def test_what_ignores_the_signal_is_killed_with_its_children_after_the_gra
     await child.start()
     await until(lambda: child.last_lines)
     grandchild = int(child.last_lines[0])
-    assert await child.stop() == -signal.SIGKILL
+    async with asyncio.timeout(DEADLINE):
+        assert await child.stop() == -signal.SIGKILL
     await until(lambda: not psutil.pid_exists(grandchild) or psutil.Process(grandchild).status() == "zombie")
 
 

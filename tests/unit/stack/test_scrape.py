@@ -58,7 +58,8 @@ def test_gauges_of_a_restarted_worker_are_replaced() -> None:
 def test_the_longest_latency_survives_a_restart() -> None:
     totals = Totals()
     totals.add("risk_manager.paper", page(1.0, tick_to_order_max_seconds=0.5))
-    totals.add("risk_manager.paper", page(2.0, tick_to_order_max_seconds=0.1))
+    totals.add("risk_manager.paper", page(2.0, tick_to_order_max_seconds=0.3))
+    totals.add("risk_manager.paper", page(3.0, tick_to_order_max_seconds=0.1))
     assert totals.highest("tick_to_order_max_seconds") == 0.5
 
 

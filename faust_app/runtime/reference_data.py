@@ -1,0 +1,65 @@
+"""Reference data as stages read it: instruments, strategy instances, limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from faust_app.runtime.postgres import connection
+from faust_app.runtime.settings import Settings
+from trading.market.instruments import Instrument
+
+
+class StrategyInstance(msgspec.Struct, frozen=True, kw_only=True):
+    """One configured strategy instance. `instruments` holds keys, or `*` alone for all."""
+
+    instance: str
+    strategy: str
+    parameters: dict[str, Any]
+    instruments: tuple[str, ...]
+    brokers: tuple[str, ...]
+    enabled: bool
+
+
+class ReferenceData:
+    """Reads with a connection a call. Methods raise TransientError while PostgreSQL is away."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def load_instruments(self) -> list[Instrument]:
+        """All instruments, in key order."""
+        return [_instrument(row) for row in await self._fetch("select * from instruments order by key")]
+
+    async def load_strategies(self) -> list[StrategyInstance]:
+        """All instances, enabled or not, in name order."""
+        return [_strategy(row) for row in await self._fetch("select * from strategies order by instance")]
+
+    async def load_limits(self, account: str) -> dict[str, dict[str, Any]]:
+        """Full limits by strategy; the account's own are under the empty name. Empty when it has none."""
+        rows = await self._fetch("select strategy, limits from limits where account = $1", account)
+        found = {row["strategy"]: msgspec.json.decode(row["limits"]) for row in rows}
+        if "" not in found:
+            return {}
+        return {strategy: {**found[""], **limits} for strategy, limits in found.items()}
+
+    async def _fetch(self, query: str, *arguments: object) -> list[Any]:
+        async with connection(self._settings) as opened:
+            return list(await opened.fetch(query, *arguments))
+
+
+def _instrument(row: Any) -> Instrument:
+    values = {name: row[name] for name in Instrument.__struct_fields__ if name != "group"}
+    return Instrument(**{**values, "tick_size": row["tick_size"].normalize()}, group=row["co_location_group"])
+
+
+def _strategy(row: Any) -> StrategyInstance:
+    return StrategyInstance(
+        instance=row["instance"],
+        strategy=row["strategy"],
+        parameters=msgspec.json.decode(row["parameters"]),
+        instruments=tuple(msgspec.json.decode(row["instruments"])),
+        brokers=tuple(msgspec.json.decode(row["brokers"])),
+        enabled=row["enabled"],
+    )
