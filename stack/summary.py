@@ -98,7 +98,8 @@ def _digest(rows: Iterable[Any]) -> str:
 
 def summarise(totals: Totals, effects: Effects, *, restarts: int, seconds: float, lag_end: int) -> dict[str, Any]:
     """The summary as it is printed and written."""
-    p50, p99 = totals.quantiles("tick_to_order_seconds", 0.5, 0.99)
+    longest = totals.highest("tick_to_order_max_seconds") or None
+    p50, p99 = (_at_most(value, longest) for value in totals.quantiles("tick_to_order_seconds", 0.5, 0.99))
     events = effects.events
     return {
         "seconds": round(seconds, 1),
@@ -118,12 +119,17 @@ def summarise(totals: Totals, effects: Effects, *, restarts: int, seconds: float
         "tick_to_order_ms": {
             "p50": _milliseconds(p50),
             "p99": _milliseconds(p99),
-            "max": _milliseconds(totals.highest("tick_to_order_max_seconds") or None),
+            "max": _milliseconds(longest),
         },
         "lag_end": lag_end,
         "pnl": {broker: dict(pnl) for broker, pnl in effects.pnl.items()},
         "errors": int(sum(totals.sum(name) for name in ERRORS)),
     }
+
+
+def _at_most(seconds: float | None, longest: float | None) -> float | None:
+    """A quantile interpolated within its bucket may lie above what was ever seen."""
+    return seconds if seconds is None or longest is None else min(seconds, longest)
 
 
 def _milliseconds(seconds: float | None) -> float | None:

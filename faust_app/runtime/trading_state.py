@@ -2,7 +2,8 @@
 
 A state belongs to a scope: `all`, `broker:<name>` or `strategy:<instance>`; the strictest one counts. Workers follow
 with a `TradingStateView`, which also notes the revision it has applied, so that `halt` can wait for every one.
-While Redis is away a simulated account keeps the last known state; a live one is HALTED for entries.
+While Redis is away a simulated account keeps the last known state; a live one is HALTED for entries, and so it is
+until a state of `all` or of its broker says otherwise.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from faust_app.runtime.errors import ConfigurationError
 from faust_app.runtime.redis_keys import ALL, RedisKeys
 from faust_app.runtime.settings import Execution, Settings
 from models.messages.control import TradingState
@@ -44,17 +47,23 @@ class ScopeState:
 
 
 def redis_client(settings: Settings) -> Redis:
-    """A client with short time-outs. Connects on first use."""
-    password_file = settings.redis.password_file
+    """A client with short time-outs. Connects on first use. Raises ConfigurationError without its password."""
     return Redis(
         host=settings.redis.host,
         port=settings.redis.port,
         db=settings.redis.database,
-        password=password_file.read_text().strip() if password_file else None,
+        password=_password(settings.redis.password_file),
         socket_timeout=2,
         socket_connect_timeout=2,
         decode_responses=True,
     )
+
+
+def _password(file: Path | None) -> str | None:
+    try:
+        return None if file is None else file.read_text().strip()
+    except OSError as error:
+        raise ConfigurationError(f"redis.password_file {file}: {error.strerror}") from error
 
 
 class TradingStateStore:
@@ -65,7 +74,7 @@ class TradingStateStore:
         self._redis = client
 
     async def read(self) -> dict[str, ScopeState]:
-        """All scopes with a state."""
+        """All scopes with a state; one that cannot be read counts as halted."""
         rows = await self._redis.hgetall(self._keys.trading_states)
         return {str(scope): _parse(str(row)) for scope, row in rows.items()}
 
@@ -101,8 +110,17 @@ class TradingStateStore:
 
 
 def _parse(row: str) -> ScopeState:
-    state, revision, actor, reason = row.split("|", 3)
-    return ScopeState(TradingState(state), int(revision), actor, reason)
+    try:
+        state, revision, actor, reason = row.split("|", 3)
+        return ScopeState(TradingState(state), int(revision), actor, reason)
+    except ValueError:
+        return ScopeState(TradingState.HALTED, 0, "nobody", f"The stored state cannot be read: {row[:100]!r}")
+
+
+def _is_cancelled() -> bool:
+    """On Python 3.11 `asyncio.wait_for`, which the Redis client uses, may swallow a cancellation."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class TradingStateView:
@@ -124,9 +142,11 @@ class TradingStateView:
 
     def state_for(self, broker: str, strategy: str | None) -> TradingState:
         """The strictest state that concerns a broker's strategy."""
-        if self._settings.brokers[broker].execution is Execution.LIVE and not self.is_current:
+        broker_scope = f"broker:{broker}"
+        is_allowed = self.is_current and (ALL in self._states or broker_scope in self._states)
+        if self._settings.brokers[broker].execution is Execution.LIVE and not is_allowed:
             return TradingState.HALTED
-        scopes = [ALL, f"broker:{broker}"] + ([f"strategy:{strategy}"] if strategy else [])
+        scopes = [ALL, broker_scope] + ([f"strategy:{strategy}"] if strategy else [])
         known = [self._states[scope].state for scope in scopes if scope in self._states]
         return max(known, key=lambda state: state.severity, default=TradingState.ACTIVE)
 
@@ -138,7 +158,7 @@ class TradingStateView:
     async def run(self) -> None:
         """Follow until cancelled; tries again while Redis is away."""
         try:
-            while True:
+            while not _is_cancelled():
                 try:
                     await self._follow()
                 except (RedisError, OSError, TimeoutError) as error:
@@ -150,7 +170,7 @@ class TradingStateView:
     async def _follow(self) -> None:
         async with self._redis.pubsub() as channel:
             await channel.subscribe(self._channel)
-            while True:
+            while not _is_cancelled():
                 await self._read()
                 await channel.get_message(ignore_subscribe_messages=True, timeout=POLL_SECONDS)
 

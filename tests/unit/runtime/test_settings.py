@@ -1,4 +1,4 @@
-"""Layers in their order; an unknown key, a wrong value or an impossible combination refuses to start, in one sentence."""
+"""Layers in their order; an unknown key, a wrong value or an impossible combination is refused in one sentence."""
 
 from __future__ import annotations
 

@@ -65,6 +65,9 @@ async def view(settings: Settings) -> AsyncIterator[TradingStateView]:
 async def apply(store: TradingStateStore, **scopes: TradingState) -> None:
     """Write states and wait until the view has them."""
     revision = 0
+    async with asyncio.timeout(5):
+        while "risk_manager.paper" not in await store.acknowledged():
+            await asyncio.sleep(0.001)
     for scope, state in scopes.items():
         revision = await store.write(scope.replace("_", ":"), state, "me", "test")
     assert await store.wait_applied(revision, 5) == (["risk_manager.paper"], [])
@@ -199,11 +202,10 @@ async def test_outage_keeps_a_simulated_account_and_halts_a_live_one(tmp_path: P
     server = RedisServer(tmp_path)
     server.start()
     settings = with_live(configured(redis={"port": server.port}))
-    view = TradingStateView(settings, "risk_manager.paper")
+    client, view = redis_client(settings), TradingStateView(settings, "risk_manager.paper")
+    store = TradingStateStore(settings, client)
     following = asyncio.create_task(view.run())
     try:
-        client = redis_client(settings)
-        store = TradingStateStore(settings, client)
         await apply(store, all=A, broker_paper=R)
         server.stop()
         await until(lambda: not view.is_current)
@@ -215,11 +217,21 @@ async def test_outage_keeps_a_simulated_account_and_halts_a_live_one(tmp_path: P
         assert (view.state_for("paper", None), view.state_for("zerodha", None)) == (R, A)
         await store.write("all", H, "me", "")
         await until(lambda: view.state_for("paper", None) is H)
-        await client.aclose()
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
+        await client.aclose()
         server.stop()
+
+
+async def test_view_ends_whenever_it_is_cancelled(settings: Settings) -> None:
+    """The Redis client swallows a cancellation that comes while it sends."""
+    for number in range(40):
+        following = asyncio.create_task(TradingStateView(settings, "worker").run())
+        await asyncio.sleep(0.03 + 0.0005 * number)
+        following.cancel()
+        done, _ = await asyncio.wait([following], timeout=5)
+        assert done
 
 
 def test_password_comes_from_its_file(tmp_path: Path) -> None:

@@ -62,6 +62,20 @@ def test_latency_is_in_milliseconds() -> None:
     assert latency == {"p50": 5.0, "p99": 9.9, "max": 12.3}
 
 
+def test_no_quantile_is_above_the_longest_seen() -> None:
+    totals = Totals()
+    totals.add(
+        "trading_engine.paper",
+        {
+            ("alpha_panda_tick_to_order_seconds_bucket", (("le", "0.01"),)): 1.0,
+            ("alpha_panda_tick_to_order_seconds_bucket", (("le", "+Inf"),)): 1.0,
+            ("alpha_panda_tick_to_order_max_seconds", ()): 0.006,
+        },
+    )
+    latency = summarise(totals, Effects(), restarts=0, seconds=1.0, lag_end=0)["tick_to_order_ms"]
+    assert latency == {"p50": 5.0, "p99": 6.0, "max": 6.0}
+
+
 def test_errors_are_added_over_their_kinds() -> None:
     totals = totals_of("strategy_runner", strategy_errors_total=2, send_errors_total=1)
     assert summarise(totals, Effects(), restarts=0, seconds=1.0, lag_end=0)["errors"] == 3
