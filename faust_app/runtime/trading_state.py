@@ -16,6 +16,8 @@ from pathlib import Path
 
 import structlog
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from faust_app.runtime.errors import ConfigurationError
@@ -56,6 +58,7 @@ def redis_client(settings: Settings) -> Redis:
         socket_timeout=2,
         socket_connect_timeout=2,
         decode_responses=True,
+        retry=Retry(NoBackoff(), 1),  # for a connection the server had closed; waiting is up to the caller
     )
 
 

@@ -18,6 +18,7 @@ from faust_app.runtime.trading_state import ScopeState, TradingStateStore, Tradi
 from models.messages.control import TradingState
 from tests.unit.runtime.configurations import configured, with_live
 from tests.unit.runtime.loop_fakes import until
+from tests.unit.runtime.ports import free_port
 from tests.unit.runtime.redis_server import RedisServer
 
 A, R, H = TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED
@@ -210,8 +211,6 @@ async def test_outage_keeps_a_simulated_account_and_halts_a_live_one(tmp_path: P
         server.stop()
         await until(lambda: not view.is_current)
         assert (view.state_for("paper", None), view.state_for("zerodha", None)) == (R, H)
-        with pytest.raises(RedisError):
-            await store.write("all", H, "me", "")
         server.start()
         await until(lambda: view.is_current)
         assert (view.state_for("paper", None), view.state_for("zerodha", None)) == (R, A)
@@ -222,6 +221,14 @@ async def test_outage_keeps_a_simulated_account_and_halts_a_live_one(tmp_path: P
         await asyncio.gather(following, return_exceptions=True)
         await client.aclose()
         server.stop()
+
+
+async def test_store_says_when_redis_is_away() -> None:
+    settings = configured(redis={"port": free_port()})
+    client = redis_client(settings)
+    with pytest.raises(RedisError):
+        await TradingStateStore(settings, client).write("all", H, "me", "")
+    await client.aclose()
 
 
 async def test_view_ends_whenever_it_is_cancelled(settings: Settings) -> None:
