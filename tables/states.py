@@ -89,11 +89,9 @@ class StateTable(Generic[State]):
         self.raw[applied_key(kind, event_id)] = day.encode()
 
     def forget_days_before(self, day: str) -> int:
-        """Drop remembered ids of earlier days (ISO dates); returns how many."""
+        """Drop remembered ids of earlier days (ISO dates) in the message's partition; returns how many."""
         old = [key for key, value in list(self.raw.items()) if key.startswith(APPLIED_PREFIX) and value.decode() < day]
-        for key in old:
-            self.raw.pop(key, None)
-        return len(old)
+        return sum(self.raw.pop(key, None) is not None for key in old)
 
     def transaction(self, source: str, offset: int) -> Transaction[State]:
         """Begin the decision on one message."""

@@ -28,6 +28,7 @@ from stack.scrape import Samples, parse
 Result = TypeVar("Result")
 COMMAND = [sys.executable, "-m", "faust_app.commands.cli"]
 START_SECONDS = 170.0
+GARBAGE_KEY = b"garbage"
 
 
 def wait_for(condition: Callable[[], Result], what: str, seconds: float = 30.0) -> Result:
@@ -152,8 +153,8 @@ class RunningStack:
         return run(read_topic(self.settings(), topic))
 
     def envelopes(self, topic: str) -> list[dict[str, Any]]:
-        """Decoded JSON envelopes of a topic."""
-        return [msgspec.json.decode(message.value) for message in self.messages(topic)]
+        """Decoded JSON envelopes of a topic, without what a test has put there under the key `garbage`."""
+        return [msgspec.json.decode(one.value) for one in self.messages(topic) if one.key != GARBAGE_KEY]
 
 
 def metrics(port: int) -> Samples:

@@ -45,8 +45,8 @@ class BroadcastReader:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
         )
-        await consumer.start()
         try:
+            await consumer.start()
             await self._position(consumer)
             async for message in consumer:
                 self._next = message.offset + 1

@@ -35,7 +35,7 @@ class PriceByKey(Mapping[str, Decimal]):
         return (instrument.key for instrument in keys if instrument is not None)
 
     def __len__(self) -> int:
-        return len(self._view.marks)
+        return sum(1 for _ in self)
 
 
 class MarketView:

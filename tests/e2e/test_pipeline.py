@@ -23,7 +23,7 @@ from faust_app.runtime.settings import Settings
 from faust_app.runtime.topology import STAGES, consumed_topics, workers
 from models.rows.audit import AuditRow
 from models.rows.trading import FillRow, OrderRow, SignalRow
-from tests.running_stack import RunningStack, metrics, run, total, wait_for
+from tests.running_stack import GARBAGE_KEY, RunningStack, metrics, run, total, wait_for
 
 BROKERS = ("paper", "zerodha")
 FAMILIES = (
@@ -180,7 +180,7 @@ async def send(settings: Settings, topic: str, values: list[bytes]) -> None:
     await producer.start()
     try:
         for number, value in enumerate(values):
-            await producer.send_and_wait(topic, value or None, key=b"garbage", partition=number % 1)
+            await producer.send_and_wait(topic, value or None, key=GARBAGE_KEY, partition=number % 1)
     finally:
         await producer.stop()
 
@@ -212,7 +212,7 @@ def test_garbage_on_any_topic_ends_in_its_dead_letters(stack: RunningStack) -> N
             headers = dict(letter.headers)
             assert headers["origin-topic"].decode() == topic
             assert headers["reason"] in (b"decode", b"version", b"handler")
-            assert letter.key == b"garbage"
+            assert letter.key == GARBAGE_KEY
         if known_newer := [one for one in values if b'"version": 2' in one]:
             assert {dict(one.headers)["reason"] for one in letters if one.value in known_newer} == {b"version"}
     assert all(row["ready"] for row in stack.workers().values())
@@ -371,7 +371,7 @@ def test_after_all_kills_nothing_is_lost_and_nothing_doubled(stack: RunningStack
     messages: dict[str, dict[str, Any]] = {}
     for family in FAMILIES:
         for one in stack.messages(f"{broker}.{family}"):
-            if one.key == b"garbage":
+            if one.key == GARBAGE_KEY:
                 continue
             document = msgspec.json.decode(one.value)
             if family == "pnl.snapshots":

@@ -17,6 +17,7 @@ HEADER = "Code,Date,Open,High,Low,Close,Volume"
 DAY = date(2016, 8, 16)
 FIRST = "ACC,2016-08-16 09:15:00, 10.0, 11.0, 9.0, 10.5, 100"
 SECOND = "ACC,2016-08-16 09:16:00, 10.5, 12.0, 10.5, 11.0, 7"
+LONG_BEFORE = "ACC,2016-08-11 15:29:00, 8.0, 8.0, 8.0, 8.0, 3"
 BEFORE = "ACC,2016-08-12 15:29:00, 9.0, 9.5, 9.0, 9.25, 3"
 BAD_ROWS = [
     ("ACC,16/08/2016 09:17:00, 10, 11, 9, 10, 5", "is not a time"),
@@ -49,7 +50,7 @@ def at(text: str) -> int:
 
 def test_rows_in_any_order_are_sorted_and_gzip_is_read(tmp_path: Path) -> None:
     file = tmp_path / "ACC.csv.gz"
-    file.write_bytes(gzip.compress("\n".join([HEADER, SECOND, BEFORE, FIRST]).encode()))
+    file.write_bytes(gzip.compress("\n".join([HEADER, SECOND, BEFORE, FIRST, LONG_BEFORE]).encode()))
     day, (recording,) = read(file, DAY, None)
     assert (day, recording.symbol) == (DAY, "ACC")
     assert [(bar.start, bar.close_units, bar.volume) for bar in recording.bars] == [

@@ -148,3 +148,27 @@ def test_mean_reversion_must_leave_nearer_to_the_average_than_it_enters() -> Non
     build(MeanReversion, entry_tenths=4, exit_tenths=3)
     with pytest.raises(ValidationError, match=r"exit_tenths \(4\) must be below entry_tenths \(4\)"):
         build(MeanReversion, entry_tenths=4, exit_tenths=4)
+
+
+def test_momentum_without_a_threshold_needs_a_difference_all_the_same() -> None:
+    flat = [15_000_000] * 60
+    assert wishes(build(Momentum, threshold_bps=0), flat) == []
+    assert [one.target_quantity for one in wishes(build(Momentum, threshold_bps=0), [*flat, 15_000_100])] == [10]
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "first"),
+    [
+        (Momentum, {"fast": 2, "slow": 9}, 9),
+        (Rsi, {"period": 6}, 7),  # six changes need seven prices
+        (MeanReversion, {"window": 8, "entry_tenths": 10}, 8),
+    ],
+)
+def test_the_first_wish_may_come_when_the_window_is_full(
+    kind: type[Strategy], parameters: dict[str, int], first: int
+) -> None:
+    """Prices that fall ever faster would make each of them act at once."""
+    fall = [15_000_000 - 1_000 * number**3 for number in range(12)]
+    strategy = build(kind, **parameters)
+    assert wishes(strategy, fall[: first - 1]) == []
+    assert len(wishes(strategy, [fall[first - 1]])) == 1

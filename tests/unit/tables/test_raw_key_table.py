@@ -1,0 +1,152 @@
+"""The Faust table on a real RocksDB, without Kafka: our bytes as they are, and every write can be awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import faust
+import msgspec
+import pytest
+from faust import streams
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage
+
+from tables.journal import Output
+from tables.raw_key_table import ROCKSDB_OPTIONS, RawKeyTable, raw_table
+from tables.states import StateTable
+
+TOPIC = "paper.signals.raw"
+Within = Callable[[int, int], None]
+
+
+class Count(msgspec.Struct):
+    """State of one key."""
+
+    number: int = 0
+
+
+def new_app(folder: Path) -> faust.App:
+    app = faust.App(
+        "raw-key-table-test",
+        store="rocksdb://",
+        datadir=str(folder / "data"),
+        Table=RawKeyTable,
+        value_serializer="raw",
+        topic_partitions=2,
+    )
+    app.finalize()
+    (folder / "data" / "v1" / "tables").mkdir(parents=True, exist_ok=True)
+    app.__dict__["consumer"] = SimpleNamespace(topic_partitions=lambda topic: 2)
+    app.assignor.assigned_actives = lambda: {TP(f"{app.conf.id}-counts-changelog", number) for number in (0, 1)}
+    return app
+
+
+@pytest.fixture
+async def table(tmp_path: Path) -> RawKeyTable:
+    return raw_table(new_app(tmp_path), "counts", "counts for the test", 2)
+
+
+@pytest.fixture
+def within(table: RawKeyTable) -> Iterator[Within]:
+    """Makes a message of a partition the one being handled."""
+    kept: list[Any] = []
+
+    def enter(partition: int, offset: int) -> None:
+        message = ConsumerMessage(TOPIC, partition, offset, 0.0, 0, {}, b"key", b"value", None)
+        event = table.app.create_event(b"key", b"value", {}, message)
+        kept[:] = [event]
+        streams._current_event.set(weakref.ref(event))
+
+    yield enter
+    streams._current_event.set(None)
+
+
+def writes_of(table: RawKeyTable) -> list[tuple[Any, Any, Any]]:
+    pending = [future.message for future in table.take_pending_writes()]
+    return [(message.key, message.value, message.partition) for message in pending]
+
+
+async def test_key_and_value_are_stored_as_the_bytes_we_made(table: RawKeyTable, within: Within) -> None:
+    within(1, 5)
+    table["paper:main"] = b"\x00\xff value"
+    assert table["paper:main"] == b"\x00\xff value"
+    stored = {bytes(key): bytes(value) for key, value in table.data._dbs[1].items()}  # type: ignore[attr-defined]
+    assert stored[b"paper:main"] == b"\x00\xff value"
+
+
+async def test_every_write_and_removal_can_be_awaited_once(table: RawKeyTable, within: Within) -> None:
+    within(1, 5)
+    table["a"] = b"1"
+    table["a"] = b"2"
+    table.pop("a", None)
+    futures = table.take_pending_writes()
+    assert len(futures) == 3
+    assert all(asyncio.isfuture(future) and not future.done() for future in futures)
+    assert [(one.message.value, one.message.partition) for one in futures] == [(b"1", 1), (b"2", 1), (None, 1)]
+    assert table.take_pending_writes() == []
+
+
+async def test_removing_what_is_not_there_writes_nothing(table: RawKeyTable, within: Within) -> None:
+    within(0, 1)
+    table.pop("a", None)
+    assert table.take_pending_writes() == []
+
+
+async def test_write_goes_to_the_partition_of_the_message(table: RawKeyTable, within: Within) -> None:
+    for partition in (0, 1):
+        within(partition, 1)
+        table[f"key{partition}"] = b"x"
+    assert [partition for _, _, partition in writes_of(table)] == [0, 1]
+
+
+async def test_table_is_not_written_outside_a_message(table: RawKeyTable) -> None:
+    with pytest.raises(TypeError, match="outside of stream iteration"):
+        table["a"] = b"1"
+
+
+async def test_state_table_works_on_it(table: RawKeyTable, within: Within) -> None:
+    states = StateTable(table, Count)
+    for offset in (1, 2):
+        within(0, offset)
+        with states.transaction(f"{TOPIC}/0", offset) as change:
+            state = change.get("a") or Count()
+            state.number += 1
+            change.put("a", state, [Output("out", b"a", str(state.number).encode())])
+            change.remember("signal", f"id{offset}", "2026-08-19")
+            change.commit()
+    states.forget()
+    assert states.row("a") is not None
+    assert dict(states.states()) == {"a": Count(2)}
+    with states.transaction(f"{TOPIC}/0", 2) as change:
+        assert change.applied("a")
+        assert [one.value for one in change.commit()] == [b"2"]
+    assert states.forget_days_before("2026-08-20") == 2
+    assert not states.remembers("signal", "id1")
+    keys = [key.decode() if isinstance(key, bytes) else key for key, _, _ in writes_of(table)]
+    assert keys[:3] == [f"#journal/{TOPIC}/0/1", "a", "#applied/signal/id1"]
+
+
+async def test_days_are_forgotten_in_the_partition_of_the_message_only(table: RawKeyTable, within: Within) -> None:
+    """A removal goes to the changelog of the message's partition, so another partition's rows have to stay."""
+    states = StateTable(table, Count)
+    for partition in (0, 1):
+        within(partition, 1)
+        states.remember("fill", f"in {partition}", "2026-08-19")
+    assert states.forget_days_before("2026-08-20") == 1
+    assert not states.remembers("fill", "in 1")
+    within(0, 2)
+    assert states.remembers("fill", "in 0")
+
+
+async def test_rocksdb_options_are_not_shared_between_tables(tmp_path: Path) -> None:
+    before = dict(ROCKSDB_OPTIONS)
+    app = new_app(tmp_path)
+    one, other = (raw_table(app, name, "x", 2) for name in ("one", "other"))
+    assert one.options is not other.options
+    assert before == ROCKSDB_OPTIONS
+    assert one.options["block_cache_size"] < 64 << 20
