@@ -351,6 +351,28 @@ def test_halt_stops_entries_and_is_audited(stack: RunningStack) -> None:
     )
 
 
+def test_disabled_strategies_raise_nothing(stack: RunningStack) -> None:
+    for row in stack.json("strategies", "list"):
+        stack.command("strategies", "disable", row["instance"])
+
+    def is_quiet() -> bool:
+        before = len(stack.messages("paper.signals.raw"))
+        ticks = len(stack.messages("market.ticks"))
+        wait_for(lambda: len(stack.messages("market.ticks")) > ticks + 40, "more frames")
+        return len(stack.messages("paper.signals.raw")) == before
+
+    assert wait_for(is_quiet, "silence of the strategies", 60)
+
+
+def undecided(stack: RunningStack, broker: str) -> set[str]:
+    decided = {
+        one["data"]["signal_id"]
+        for family in ("signals.validated", "signals.rejected")
+        for one in stack.envelopes(f"{broker}.{family}")
+    }
+    return {one["data"]["signal_id"] for one in stack.envelopes(f"{broker}.signals.raw")} - decided
+
+
 def open_orders(stack: RunningStack, broker: str) -> set[str]:
     accepted = {
         order["order_id"] for one in stack.envelopes(f"{broker}.signals.validated") for order in one["data"]["orders"]
@@ -367,6 +389,7 @@ def open_orders(stack: RunningStack, broker: str) -> set[str]:
 @pytest.mark.parametrize("broker", BROKERS)
 def test_after_all_kills_nothing_is_lost_and_nothing_doubled(stack: RunningStack, broker: str) -> None:
     """Every accepted signal in exactly one terminal state, every effect once, positions equal to the fills."""
+    wait_for(lambda: not undecided(stack, broker), "a decision on every signal", 90)
     wait_for(lambda: not open_orders(stack, broker), "the end of every order", 90)
     messages: dict[str, dict[str, Any]] = {}
     for family in FAMILIES:
