@@ -25,7 +25,7 @@ from faust_app.runtime.lifecycle import WorkerState, die
 from faust_app.runtime.logging import configure_logging
 from faust_app.runtime.publisher import Publisher
 from faust_app.runtime.settings import Settings, settings
-from faust_app.runtime.topics import SHARED, Topic, Topics
+from faust_app.runtime.topics import LARGEST_DEAD_LETTER, SHARED, Topic, Topics
 from models.messages.envelope import Envelope
 from tables.journal import Output
 from tables.raw_key_table import RawKeyTable, raw_table
@@ -36,6 +36,7 @@ BROKER_VARIABLE = "ALPHA_PANDA_BROKER"
 PORT_VARIABLE = "ALPHA_PANDA_WEB_PORT"
 INSTANCE_VARIABLE = "ALPHA_PANDA_WORKER_INSTANCE"
 SESSION_SECONDS = 20.0
+CANCEL_SECONDS = 1.0
 
 
 class _NoFaustWeb(BootStrategy):
@@ -168,8 +169,11 @@ class Worker:
 
     async def end(self) -> None:
         """Stop the background work and the pages. Called by Faust."""
-        for task in self._tasks:
-            task.cancel()
+        running = {task for task in self._tasks if not task.done()}
+        while running:  # libraries may swallow a cancellation, `asyncio.wait_for` of Python 3.11 does
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=CANCEL_SECONDS)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.health.stop()
 
@@ -234,7 +238,7 @@ def _new_app(stage: str, broker: str, topics: Topics, config: Settings) -> Worke
         producer_acks=-1,
         producer_linger=0.0,
         producer_request_timeout=20.0,
-        producer_max_request_size=4_000_000,
+        producer_max_request_size=LARGEST_DEAD_LETTER,
         producer_compression_type="lz4",
         worker_redirect_stdouts=False,
         Worker=_QuietWorker,

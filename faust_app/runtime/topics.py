@@ -16,6 +16,8 @@ from faust_app.runtime.settings import Settings
 DLQ = ".dlq"
 SHARED = "shared"
 APP_PREFIX = "alpha-panda"
+LARGEST_MESSAGE = 4_000_000
+LARGEST_DEAD_LETTER = LARGEST_MESSAGE + 16_384  # the original bytes, and headers that say why
 
 
 class Topic(StrEnum):
@@ -81,7 +83,7 @@ class TopicSpec:
     partitions: int
     cleanup: Cleanup
     retention_ms: int
-    max_message_bytes: int = 4_000_000
+    max_message_bytes: int = LARGEST_MESSAGE
 
 
 class Topics:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from faust_app.runtime.settings import Settings
-from faust_app.runtime.topics import Topic, Topics, TopicSpec
+from faust_app.runtime.topics import LARGEST_DEAD_LETTER, Topic, Topics, TopicSpec
 
 HOUR_MS = 3_600_000
 MINUTE_MS = 60_000
@@ -88,7 +88,7 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
     topics = Topics(settings)
     specs = [_event_topic(settings, topics, topic, broker) for topic in Topic for broker in _brokers(settings, topic)]
     consumed = {name for stage, broker in workers(settings) for name in consumed_topics(settings, stage, broker)}
-    specs += [TopicSpec(topics.dlq(name), 1, "delete", DLQ_RETENTION_MS) for name in consumed]
+    specs += [_dead_letter_topic(topics, name) for name in consumed]
     specs += [
         TopicSpec(topics.changelog(stage.name, broker, table), settings.kafka.partitions, "compact", FOREVER)
         for stage, broker in workers(settings)
@@ -99,6 +99,10 @@ def topic_specs(settings: Settings) -> list[TopicSpec]:
 
 def _brokers(settings: Settings, topic: Topic) -> tuple[str | None, ...]:
     return (None,) if topic.is_shared else settings.enabled_brokers
+
+
+def _dead_letter_topic(topics: Topics, name: str) -> TopicSpec:
+    return TopicSpec(topics.dlq(name), 1, "delete", DLQ_RETENTION_MS, LARGEST_DEAD_LETTER)
 
 
 def _event_topic(settings: Settings, topics: Topics, topic: Topic, broker: str | None) -> TopicSpec:

@@ -15,7 +15,7 @@ from sandbox.replay import ReplayMarket
 from tests.exchange import Exchange
 from tests.running_stack import wait_for
 
-MINUTES = 60
+MINUTES = 30
 SYMBOLS = 15
 READ_SIZE = 20_000  # small reads with pauses: slower than the market
 
@@ -80,6 +80,7 @@ async def test_every_tick_comes_once_in_order_to_fast_and_slow_clients(
     assert exchange.sandbox.status()["ticks_sent"] == 2 * len(expected)
 
 
+@pytest.mark.parametrize("exchange", [1000.0], indirect=True)
 async def test_heartbeats_go_on_after_the_end(exchange: Exchange, expected: list[Tick]) -> None:
     client = exchange.client()
     query = {"api_key": exchange.sandbox.sessions.api_key, "access_token": client.access_token}

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from faust_app.runtime.consume import ConsumeLoop, Handler
+from prometheus_client import REGISTRY
+
+from faust_app.runtime.consume import ConsumeLoop, Decision, Handler, Record
 from faust_app.runtime.lifecycle import WorkerState
 from faust_app.runtime.settings import DeliverySettings
 from tables.journal import Output
 
 TOPIC = "paper.signals.raw"
+OUT = "paper.signals.validated"
 _stages = count(1)
 
 
@@ -145,6 +148,12 @@ class Around:
         self.deaths.append((what, error))
         raise Died(what)
 
+    def metric(self, name: str, topic: str = TOPIC, **labels: str) -> float:
+        """Value of one of this loop's counters; `topic` is empty for those without that label."""
+        found = {"stage": self.stage, "broker": "paper", "topic": topic, **labels}
+        given = {label: value for label, value in found.items() if value}
+        return REGISTRY.get_sample_value(f"alpha_panda_{name}", given) or 0.0
+
     def offsets(self, what: str) -> list[int]:
         """Offsets the consumer was told `what` of, in order."""
         return [int(line.split()[1]) for line in self.log if line.startswith(f"{what} ")]
@@ -173,5 +182,23 @@ def handler_of(function: Callable[[Any], Any]) -> Callable[[Any], Awaitable[Any]
 
     async def handle(record: Any) -> Any:
         return function(record)
+
+    return handle
+
+
+def echo(record: Record) -> Decision:
+    """One output with the message's own key and bytes."""
+    return Decision([Output(OUT, record.key, record.value)])
+
+
+def failing(error: Exception, times: int = 1_000_000) -> Handler:
+    """A handler that raises `error` so many times, and echoes from then on."""
+    left = [times]
+
+    async def handle(record: Record) -> Decision:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise error
+        return echo(record)
 
     return handle

@@ -11,6 +11,7 @@ from typing import Any
 
 import faust
 import pytest
+from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from faust_app.runtime import exact
@@ -76,9 +77,9 @@ class Fed:
 
     def __init__(self, app: Any) -> None:
         self.app = app
-        transport = ExactTransport("kafka://127.0.0.1:1", app)
+        transport = ExactTransport(app.conf.broker_consumer, app)
         self.consumer: Any = transport.create_consumer(
-            callback=None, on_partitions_revoked=None, on_partitions_assigned=None
+            callback=noted([], ""), on_partitions_revoked=noted([], ""), on_partitions_assigned=noted([], "")
         )
         self.thread = self.consumer._thread = Thread()
         self.batches: list[Batch] = []
@@ -174,7 +175,7 @@ async def test_partition_that_fits_is_read_beside_one_that_does_not(fed: Fed) ->
 
 async def test_partition_lost_meanwhile_does_not_stop_the_rest(fed: Fed, monkeypatch: pytest.MonkeyPatch) -> None:
     async def lost(partitions: dict[TP, int]) -> None:
-        raise exact.IllegalStateError("not assigned")
+        raise IllegalStateError("not assigned")
 
     monkeypatch.setattr(fed.thread, "seek_wait", lost)
     fed.consumer.offsets.seek(TICKS, 5)
@@ -298,8 +299,9 @@ async def test_consumption_resumes_after_queues_are_clear_and_positions_are_back
     app.flow_control.resume = lambda: log.append("clear")
     app._fetcher = SimpleNamespace(maybe_start=noted(log, "fetch"))
     app.on_rebalance_end = lambda: log.append("end")
-    recovery = app.tables.recovery
+    recovery: Any = app.tables.recovery
     assert isinstance(recovery, ExactRecovery)
+    recovery._is_changelog_tp = consumer._is_changelog_tp
     app.consumer_generation_id = 3
     await recovery._resume_consumption(3)
     assert log == ["stop", "suspend", "seek", "resume ['market.ticks']", "clear", "flow", "fetch", "end"]
@@ -316,7 +318,7 @@ def noted(log: list[str], what: str) -> Any:
 
 
 async def test_producer_is_idempotent_and_waits_for_every_replica(fed: Fed) -> None:
-    producer = ExactTransport("kafka://127.0.0.1:1", fed.app).create_producer()
+    producer = ExactTransport(fed.app.conf.broker_producer, fed.app).create_producer()
     assert isinstance(producer, IdempotentProducer)
     made = producer._new_producer()
     try:

@@ -227,9 +227,9 @@ def test_broken_yaml_is_located(config: Path) -> None:
 def test_settings_cannot_be_changed() -> None:
     settings = configured()
     with pytest.raises(ValidationError):
-        settings.namespace = "other."  # type: ignore[misc]
+        settings.namespace = "other."
     with pytest.raises(ValidationError):
-        settings.kafka.partitions = 9  # type: ignore[misc]
+        settings.kafka.partitions = 9
 
 
 def test_brokers_are_in_a_stable_order_with_their_accounts() -> None:

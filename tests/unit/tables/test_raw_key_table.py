@@ -75,7 +75,7 @@ async def test_key_and_value_are_stored_as_the_bytes_we_made(table: RawKeyTable,
     within(1, 5)
     table["paper:main"] = b"\x00\xff value"
     assert table["paper:main"] == b"\x00\xff value"
-    stored = {bytes(key): bytes(value) for key, value in table.data._dbs[1].items()}  # type: ignore[attr-defined]
+    stored = {bytes(key): bytes(value) for key, value in table.data._dbs[1].items()}
     assert stored[b"paper:main"] == b"\x00\xff value"
 
 
