@@ -12,7 +12,7 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +69,19 @@ class Process:
         """Exit code and what it wrote to standard error."""
         if self.child.poll() is None:
             self.child.send_signal(number)
-        _, errors = self.child.communicate(timeout=30)
+        try:
+            _, errors = self.child.communicate(timeout=30)
+        finally:
+            self.release()
+        return self.child.returncode, errors
+
+    def release(self) -> None:
+        """Nothing stays behind, whatever the test found."""
+        if self.child.poll() is None:
+            self.child.kill()
+            self.child.communicate()
         for connection in self.sockets:
             connection.close()
-        return self.child.returncode, errors
 
 
 def say(connection: socket.socket, message: object) -> None:
@@ -92,13 +101,27 @@ def subscribe_to_all(process: Process, connection: socket.socket) -> None:
 def process() -> Iterator[Process]:
     running = Process("--symbols", "3")
     yield running
-    running.end()
+    running.release()
 
 
-def test_first_line_tells_a_client_all_it_needs(process: Process) -> None:
+@pytest.fixture
+def start() -> Iterator[Callable[..., Process]]:
+    """Starts sandboxes that end with the test."""
+    started: list[Process] = []
+
+    def one_more(*arguments: str) -> Process:
+        started.append(Process(*arguments))
+        return started[-1]
+
+    yield one_more
+    for one in started:
+        one.release()
+
+
+def test_first_line_tells_a_client_all_it_needs(process: Process, start: Callable[..., Process]) -> None:
     assert set(process.first) == {"root", "ws_root", "api_key", "api_secret", "request_token"}
     assert process.first["ws_root"] == process.root.replace("http://", "ws://")
-    other = Process("--symbols", "3")
+    other = start("--symbols", "3")
     other.end()
     secret = ("api_key", "api_secret", "request_token")
     assert not {process.first[name] for name in secret} & {other.first[name] for name in secret}
@@ -137,8 +160,8 @@ def test_unknown_route_has_kites_error_body(process: Process, path: str) -> None
     assert (status, body["status"], body["error_type"]) == (404, "error", "GeneralException")
 
 
-def test_more_connections_than_allowed_are_refused() -> None:
-    running = Process("--symbols", "1")
+def test_more_connections_than_allowed_are_refused(start: Callable[..., Process]) -> None:
+    running = start("--symbols", "1")
     token = running.login().access_token
     statuses = [running.stream(token)[1] for _ in range(MOST_CONNECTIONS + 1)]
     assert statuses == [101] * MOST_CONNECTIONS + [429]
@@ -149,8 +172,8 @@ def test_more_connections_than_allowed_are_refused() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_ends_it_cleanly(number: int) -> None:
-    assert Process("--symbols", "1").end(number) == (0, "")
+def test_signal_ends_it_cleanly(start: Callable[..., Process], number: int) -> None:
+    assert start("--symbols", "1").end(number) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -161,14 +184,14 @@ def test_signal_ends_it_cleanly(number: int) -> None:
     ],
     ids=["market faster than the machine", "long way to the beginning"],
 )
-def test_busy_exchange_answers_and_ends(arguments: list[str]) -> None:
-    running = Process(*arguments)
+def test_busy_exchange_answers_and_ends(start: Callable[..., Process], arguments: list[str]) -> None:
+    running = start(*arguments)
     assert running.status()["stage"] == "open"
     assert running.end() == (0, "")
 
 
-def test_client_that_does_not_read_holds_up_neither_the_market_nor_the_end() -> None:
-    running = Process("--symbols", "500", "--rate", "20000")
+def test_client_that_does_not_read_holds_up_neither_the_market_nor_the_end(start: Callable[..., Process]) -> None:
+    running = start("--symbols", "500", "--rate", "20000")
     token = running.login().access_token
     for _ in range(2):
         connection, status = running.stream(token)

@@ -102,7 +102,7 @@ def expire(book: PaperBook, clock: int, phase: Phase) -> list[OrderUpdate]:
     updates = []
     for resting in list(book.resting.values()):
         if _last_second(resting) <= clock:
-            updates.append(_run_out(book, resting))
+            updates.append(_run_out(book, resting, clock))
         elif phase in (Phase.CLOSED, Phase.POST_CLOSE) and clock > resting.placed_at:
             updates.append(_end(book, resting, OrderStatus.EXPIRED, clock, 0, "The session ended"))
     return updates
@@ -121,10 +121,10 @@ def _last_second(resting: RestingOrder) -> int:
     )
 
 
-def _run_out(book: PaperBook, resting: RestingOrder) -> OrderUpdate:
-    at, minutes = _last_second(resting), resting.order.validity_minutes
-    reason = "The day ended" if at == _midnight(resting) else f"Validity of {minutes} minutes ended"
-    return _end(book, resting, OrderStatus.EXPIRED, at, 0, reason)
+def _run_out(book: PaperBook, resting: RestingOrder, clock: int) -> OrderUpdate:
+    minutes, by_day = resting.order.validity_minutes, _last_second(resting) == _midnight(resting)
+    reason = "The day ended" if by_day else f"Validity of {minutes} minutes ended"
+    return _end(book, resting, OrderStatus.EXPIRED, clock, 0, reason)
 
 
 def cancel(book: PaperBook, order_id: str, clock: int) -> list[OrderUpdate]:
@@ -180,7 +180,7 @@ def _meet(book: PaperBook, resting: RestingOrder, tick: Tick, run_id: str) -> li
     if tick.exchange_time < resting.eligible_at:
         return []
     if tick.exchange_time >= _last_second(resting):
-        return [_run_out(book, resting)]
+        return [_run_out(book, resting, tick.exchange_time)]
     updates = [_fill(book, resting, tick, price, quantity) for price, quantity in _trades(resting, tick)]
     resting.volume = tick.volume
     if resting.order.validity is Validity.IOC and resting.remaining:

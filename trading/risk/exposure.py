@@ -1,7 +1,8 @@
 """What an account has at stake: positions, orders that may still fill, and the day's counts.
 
 Reserved with each accepted order, released exactly once, by fills and by the order's end, in whatever order those
-arrive and however often.
+arrive and however often. Two may race: a limit entry that fills, or an order that ends, in the very second in which a
+signal is raised. Such a signal is decided as if it had come first, whatever arrived first (`at`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from trading.accounting.account import Account, equity, position_quantity, prune
 from trading.accounting.account import apply_fill as book_fill
 from trading.market.instruments import Instrument
 
+RECENT_SECONDS = 5
+
 
 class OpenOrder(msgspec.Struct, kw_only=True):
     """An order that may still fill. `reserve_price` values it for exposure, rupees; a limit order may never fill."""
@@ -32,8 +35,28 @@ class OpenOrder(msgspec.Struct, kw_only=True):
     is_limit: bool = False
 
 
+class Change(msgspec.Struct, kw_only=True):
+    """What a fill or an end at event second `at` did to a strategy's sizing; units are signed.
+
+    `filled` units of a limit entry have become certain; `released` units are not projected any more, and not certain
+    either when `was_certain`.
+    """
+
+    strategy: str
+    instrument: str
+    product: Product
+    at: int
+    filled: int = 0
+    released: int = 0
+    was_certain: bool = False
+
+
 class Exposure(msgspec.Struct, kw_only=True):
-    """State of one account. `day` is an ISO date; `last_accepted` is by `strategy|instrument|side`, event seconds."""
+    """State of one account.
+
+    `day` is an ISO date; `last_accepted` is by `strategy|instrument|side`, event seconds; `recent` holds the changes
+    of the last seconds.
+    """
 
     account: Account
     open_orders: dict[str, OpenOrder] = {}
@@ -41,17 +64,33 @@ class Exposure(msgspec.Struct, kw_only=True):
     trades_today: int = 0
     day_start_equity: Decimal = Decimal(0)
     last_accepted: dict[str, int] = {}
+    recent: list[Change] = []
 
-    def projected(self, strategy: str, instrument: str, product: Product | None = None) -> int:
+    def projected(
+        self, strategy: str, instrument: str, product: Product | None = None, *, at: int | None = None
+    ) -> int:
         """The strategy's position once everything working has filled: what entries are sized from.
 
-        Of one product, or of all.
+        Of one product, or of all; with `at`, before anything that happened in that event second or later.
         """
-        return self._position(strategy, instrument, product, with_limit_entries=True)
+        released = sum(change.released for change in self._since(strategy, instrument, product, at))
+        return self._position(strategy, instrument, product, with_limit_entries=True) + released
 
-    def certain(self, strategy: str, instrument: str, product: Product | None = None) -> int:
+    def certain(self, strategy: str, instrument: str, product: Product | None = None, *, at: int | None = None) -> int:
         """The same without limit entries, which may never fill: the most an exit may be sized from."""
-        return self._position(strategy, instrument, product, with_limit_entries=False)
+        changes = self._since(strategy, instrument, product, at)
+        undone = sum((change.released if change.was_certain else 0) - change.filled for change in changes)
+        return self._position(strategy, instrument, product, with_limit_entries=False) + undone
+
+    def _since(self, strategy: str, instrument: str, product: Product | None, at: int | None) -> list[Change]:
+        if at is None:
+            return []
+        return [
+            change
+            for change in self.recent
+            if change.at >= at and change.strategy == strategy and change.instrument == instrument
+            if product in (None, change.product)
+        ]
 
     def _position(self, strategy: str, instrument: str, product: Product | None, *, with_limit_entries: bool) -> int:
         working = sum(
@@ -102,6 +141,9 @@ def apply_fill(exposure: Exposure, filled: OrderFilled, instrument: Instrument) 
     order = exposure.open_orders.get(filled.order.order_id)
     if order is None:
         return
+    if order.is_limit and not order.reduces:
+        change = _change(order, filled.event_time, filled=order.side.sign * filled.quantity)
+        _remember(exposure, change)
     order.remaining = filled.order.quantity - filled.cumulative_quantity
     if order.remaining <= 0:
         del exposure.open_orders[filled.order.order_id]
@@ -109,7 +151,27 @@ def apply_fill(exposure: Exposure, filled: OrderFilled, instrument: Instrument) 
 
 def apply_failed(exposure: Exposure, failed: OrderFailed) -> None:
     """Release what an order that will not fill further had reserved. A repeat changes nothing."""
-    exposure.open_orders.pop(failed.order.order_id, None)
+    order = exposure.open_orders.pop(failed.order.order_id, None)
+    if order is not None:
+        change = _change(order, failed.event_time, released=order.side.sign * order.remaining)
+        change.was_certain = order.reduces or not order.is_limit
+        _remember(exposure, change)
+
+
+def _change(order: OpenOrder, at: int, *, filled: int = 0, released: int = 0) -> Change:
+    return Change(
+        strategy=order.strategy,
+        instrument=order.instrument,
+        product=order.product,
+        at=at,
+        filled=filled,
+        released=released,
+    )
+
+
+def _remember(exposure: Exposure, change: Change) -> None:
+    newest = max([change.at, *(one.at for one in exposure.recent)])
+    exposure.recent = [one for one in [*exposure.recent, change] if one.at > newest - RECENT_SECONDS]
 
 
 def roll_day(exposure: Exposure, day: date, marks: Mapping[str, Decimal]) -> None:
@@ -117,5 +179,6 @@ def roll_day(exposure: Exposure, day: date, marks: Mapping[str, Decimal]) -> Non
     exposure.day = day.isoformat()
     exposure.trades_today = 0
     exposure.last_accepted = {}
+    exposure.recent = []
     prune_orders(exposure.account, day)
     exposure.day_start_equity = equity(exposure.account, marks)

@@ -28,8 +28,9 @@ def size(
         return denied(ReasonCode.INSTRUMENT_UNKNOWN, f"{signal.instrument} is not in the instrument dump")
     if not instrument.is_tradable:
         return denied(ReasonCode.INSTRUMENT_NOT_TRADABLE, f"{signal.instrument} cannot be traded")
-    projected = exposure.projected(signal.strategy, signal.instrument, signal.product)
-    certain = exposure.certain(signal.strategy, signal.instrument, signal.product)
+    whose = signal.strategy, signal.instrument, signal.product
+    projected = exposure.projected(*whose, at=signal.origin.clock)
+    certain = exposure.certain(*whose, at=signal.origin.clock)
     change = _change(signal, projected, certain)
     if change == 0:
         message = f"{signal.strategy} has {certain} of {signal.instrument}, {projected} once everything has filled"

@@ -153,11 +153,12 @@ def test_the_state_stays_small_over_days_of_trading() -> None:
         for number in range(50):
             name, quantity = f"{day}-{number}", 4 if number % 3 else 10
             side = Side.BUY if number % 2 else Side.SELL
-            (order,) = accept(found, signal(signal_id=name, side=side, strategy=f"s{number}"))
+            entered, left = origin(event_time=at, clock=at), origin(event_time=at + 1, clock=at + 1)
+            (order,) = accept(found, signal(signal_id=name, side=side, strategy=f"s{number}", origin=entered))
             apply_fill(found, filled(order, quantity, "1500", quantity, event_time=at), instrument())
             if quantity < 10:
                 apply_failed(found, failed(order, quantity))
-            (back,) = accept(found, close(signal_id=f"{name}-exit", strategy=f"s{number}"))
+            (back,) = accept(found, close(signal_id=f"{name}-exit", strategy=f"s{number}", origin=left))
             apply_fill(found, filled(back, quantity, "1500", quantity, event_time=at), instrument())
         sizes.append(len(msgspec.msgpack.encode(found)))
     assert found.open_orders == {}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.messages.orders import Side
+from models.messages.orders import OrderFailed, OrderStatus, Side
 from models.messages.signals import AcceptedSignal, DeniedSignal, Intent
-from tests.factories import exposure, filled, instrument, limits, market, order, signal
+from tests.factories import AT, exposure, filled, instrument, limit_order, limits, market, order, origin, signal
 from tests.unit.trading.test_risk_checks import holding, open_order
 from trading.accounting.account import apply_fill
 from trading.risk.chain import decide
-from trading.risk.exposure import Exposure
+from trading.risk.exposure import Exposure, apply_failed
+from trading.risk.exposure import apply_fill as apply_exposure_fill
 
 
 def bought(found: Exposure, wish: object) -> int:
@@ -106,3 +107,42 @@ def test_denied_entry_leaves_nothing_for_its_exit() -> None:
     assert bought(found, close()) == 0
     apply_fill(found.account, filled(order(quantity=3), 3, "1500", 3), instrument())
     assert bought(found, close()) == -3
+
+
+def test_limit_entry_that_fills_in_the_second_of_the_exit_counts_from_the_next_on() -> None:
+    """Whether the fill or the signal arrives first must not matter."""
+    entry = limit_order("1500", order_id="entry")
+    early, late = exposure(), exposure()
+    for found in (early, late):
+        found.open_orders["entry"] = open_order(is_limit=True)
+    apply_exposure_fill(early, filled(entry, 10, "1500", 10, event_time=AT), instrument())
+    assert bought(early, close()) == bought(late, close()) == 0
+    assert bought(early, close_at(AT + 1)) == -10
+
+
+def test_order_that_ends_in_the_second_of_the_signal_is_projected_until_the_next() -> None:
+    entry = limit_order("1500", order_id="entry")
+    failed = OrderFailed(
+        order=entry, broker_order_id="", outcome=OrderStatus.EXPIRED, filled_quantity=0, reason="", event_time=AT
+    )
+    early, late = exposure(), exposure()
+    for found in (early, late):
+        found.open_orders["entry"] = open_order(is_limit=True)
+    apply_failed(early, failed)
+    assert bought(early, target(10)) == bought(late, target(10)) == 0
+    later = signal(intent=Intent.TARGET, side=None, quantity=None, target_quantity=10, origin=origin(clock=AT + 1))
+    assert bought(early, later) == 10
+
+
+def test_changes_of_past_seconds_are_forgotten() -> None:
+    found = exposure()
+    for number in range(20):
+        found.open_orders["entry"] = open_order(is_limit=True)
+        one = limit_order("1500", order_id=f"e{number}")
+        found.open_orders[one.order_id] = open_order(is_limit=True)
+        apply_exposure_fill(found, filled(one, 10, "1500", 10, event_time=AT + number), instrument())
+    assert len(found.recent) <= 5
+
+
+def close_at(clock: int) -> object:
+    return signal(intent=Intent.CLOSE, side=None, quantity=None, origin=origin(clock=clock))
