@@ -22,6 +22,7 @@ from faust_app.runtime.app import Worker
 from faust_app.runtime.codec import decode_frame, encode, event_time
 from faust_app.runtime.consume import Decision, Record
 from faust_app.runtime.errors import DecodeError
+from faust_app.runtime.reference_data import StrategyInstance
 from faust_app.runtime.topics import Topic
 from models.messages import CATALOGUE, ids
 from models.messages.control import StrategiesChanged
@@ -57,10 +58,19 @@ class StrategyRunner:
         instruments = await self._reference.load("instruments", data.load_instruments)
         self._registry = InstrumentRegistry(instruments)
         rows = await self._reference.load("strategies", data.load_strategies)
-        enabled = [row for row in rows if row.enabled]
-        self._instances = {row.instance: HostedInstance.build(row, self._registry) for row in enabled}
+        built = [self._build(row) for row in rows if row.enabled]
+        self._instances = {one.name: one for one in built if one is not None}
         for host in self._hosts.values():
             host.replace(self._instances)
+
+    def _build(self, row: StrategyInstance) -> HostedInstance | None:
+        """The instance of a row; one that cannot be built is counted and left out, the others go on."""
+        try:
+            return HostedInstance.build(row, self._registry)
+        except Exception as error:
+            metrics.STRATEGY_ERRORS.labels(row.instance).inc()
+            log.exception("strategy_cannot_be_built", strategy=row.instance, error=f"{type(error).__name__}: {error}")
+            return None
 
     def on_control(self, envelope: Envelope[Any]) -> None:
         """An operator changed strategies: they are read again before the next frame."""

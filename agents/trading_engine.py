@@ -9,6 +9,7 @@ ticks as the strategies; its reports take the same way back as a real broker's.
 from __future__ import annotations
 
 import time
+from datetime import date
 from typing import Any
 
 import structlog
@@ -37,6 +38,7 @@ from models.messages.signals import AcceptedSignal
 from tables import orders as orders_table
 from tables.journal import Output
 from trading.market.instruments import Instrument, InstrumentRegistry
+from trading.market.sessions import trading_day
 from trading.orders.state import Folded, OrderRecord, fold, submitted
 
 log = structlog.get_logger(__name__)
@@ -55,6 +57,7 @@ class TradingEngine:
         self._reference = Reference(worker)
         self._registry = InstrumentRegistry(())
         self._trading_state = TradingStateView(worker.settings, worker=f"{worker.stage}.{worker.broker}")
+        self._days: dict[int, date] = {}  # partition -> trading day of its newest order
         self._processed = metrics.TICKS_PROCESSED.labels(worker.stage, worker.broker)
 
     async def load(self) -> None:
@@ -101,6 +104,7 @@ class TradingEngine:
         envelope = decode(OrderSubmitted, record.value)
         await self._ready()
         order = envelope.data.order
+        self._forget_old_days(record.partition, order.event_time)
         with self._orders.transaction(record.source, record.offset) as change:
             redelivered = change.applied(order.order_id)
             known = change.get(order.order_id)
@@ -111,6 +115,18 @@ class TradingEngine:
         if known.status is OrderStatus.DENIED_LATE:
             return Decision(outputs, duplicate=redelivered)
         return Decision(outputs + self._exchange.place(record, order, envelope), duplicate=redelivered)
+
+    def _forget_old_days(self, partition: int, at: int) -> None:
+        """Once a day and partition: drop the finished orders of earlier days. The ledger has them."""
+        today = trading_day(at)
+        if self._days.get(partition, date.min) >= today:
+            return
+        self._days[partition] = today
+        for order_id, known in self._orders.states():
+            group = self._exchange.group(known.order.instrument_token)
+            is_old = known.status.is_terminal and trading_day(known.updated_at) < today
+            if is_old and self._worker.topics.partition(group) == partition:
+                self._orders.delete(order_id)
 
     def _admit(self, order: PlannedOrder, cause: Envelope[Any]) -> tuple[OrderRecord, list[Output]]:
         record = submitted(order)

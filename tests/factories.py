@@ -25,7 +25,7 @@ from trading.risk.limits import Limits
 from trading.risk.market import MarketPicture
 
 TOKEN = 408_065
-AT = 1_787_195_700  # 2026-08-20 09:05 UTC, 14:35 IST: a Thursday, continuous trading
+AT = 1_787_195_700  # 2026-08-20 03:15 UTC, 08:45 IST: a Thursday
 ACCOUNT = "paper:main"
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from pydantic import ValidationError
 
 from faust_app.runtime.database import Repository, create_engine
 from faust_app.runtime.errors import ConfigurationError, TransientError, one_sentence
@@ -79,6 +78,9 @@ def _instance(config: Settings, path: Path, name: str, row: object) -> StrategyI
         parameters = row.get("parameters", {})
         find(row["strategy"]).parameters_type(**parameters)
         brokers = row.get("brokers", [EVERY])
+        unknown = [one for one in brokers if one != EVERY and one not in config.brokers]
+        if not isinstance(brokers, list) or unknown:
+            raise ValueError(f"brokers must be a list of {', '.join(config.brokers)} or *")
         return StrategyInstance(
             instance=name,
             strategy=row["strategy"],
@@ -87,5 +89,5 @@ def _instance(config: Settings, path: Path, name: str, row: object) -> StrategyI
             brokers=config.enabled_brokers if EVERY in brokers else tuple(brokers),
             enabled=bool(row.get("enabled", True)),
         )
-    except (KeyError, TypeError, ValidationError, StrategyNotFound) as error:
+    except (KeyError, TypeError, ValueError, StrategyNotFound) as error:
         raise ConfigurationError(f"{path}: strategy {name!r} cannot be used: {one_sentence(error)}") from error
