@@ -45,6 +45,7 @@ class PortfolioManager:
         self._view.on_marks(self._note_marks)
         self._snapshot_due = False
         self._last_second = 0
+        self._late = 0.0  # from when on marks of the same event second are published too
         self._day = ""
 
     async def start(self) -> None:
@@ -113,12 +114,14 @@ class PortfolioManager:
             self._snapshot_due = True
 
     async def publish_on_marks(self) -> None:
-        """Publish a snapshot of every account once per event second in which marks moved."""
+        """Publish a snapshot of every account once a second while marks move, the last of them included."""
         while True:
             await asyncio.sleep(0.25)
             every = self._worker.settings.worker.snapshot_seconds
-            if self._snapshot_due and abs(self._view.clock - self._last_second) >= every:
+            is_time = abs(self._view.clock - self._last_second) >= every or time.monotonic() >= self._late
+            if self._snapshot_due and is_time:
                 self._snapshot_due, self._last_second = False, self._view.clock
+                self._late = time.monotonic() + every
                 for _, account in self._table.states():
                     await self._publish(account)
 

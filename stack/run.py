@@ -32,6 +32,7 @@ from stack.view import Watcher
 DRAIN_SECONDS = 15.0
 FEED = "market_feed"  # starts when the others are ready: ticks that nobody reads yet would only wait
 SCRAPE_SECONDS = 1.0
+SETTLE_SECONDS = 3.0  # the last marks have become a snapshot, and that a row
 Say = Callable[[str], None]
 
 
@@ -232,7 +233,7 @@ class Run:
             await self._scraper.scrape()
             lag = int(self._scraper.totals.sum("consumer_lag_messages"))
             probed = self._scraper.totals.highest("last_probe_timestamp_seconds")
-            if (lag == 0 and probed > since + SCRAPE_SECONDS) or time.monotonic() > deadline:
+            if (lag == 0 and probed > since + SETTLE_SECONDS) or time.monotonic() > deadline:
                 return lag
             await asyncio.sleep(SCRAPE_SECONDS / 4)
 

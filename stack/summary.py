@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from faust_app.runtime.database import create_engine, transaction
 from faust_app.runtime.settings import Settings
 from models.rows.audit import AuditRow
-from models.rows.trading import FillRow, OrderRow, SignalRow, SnapshotRow
+from models.rows.trading import NEWEST_FIRST, FillRow, OrderRow, SignalRow, SnapshotRow
 from stack.scrape import Totals
 
 MILLISECONDS = 1000
@@ -35,7 +35,6 @@ async def read_effects(settings: Settings, since: datetime) -> Effects:
     engine = create_engine(settings, pool_size=1)
     recent = AuditRow.recorded_at >= since
     code = AuditRow.data["code"].astext
-    newest = (SnapshotRow.fills.desc(), SnapshotRow.occurred_at.desc(), SnapshotRow.snapshot_id.desc())
     try:
         async with transaction(engine) as connection:
             events = await connection.execute(select(AuditRow.type, func.count()).where(recent).group_by(AuditRow.type))
@@ -43,7 +42,7 @@ async def read_effects(settings: Settings, since: datetime) -> Effects:
                 select(code, func.count()).where(recent, AuditRow.type == "signal.denied").group_by(code)
             )
             snapshots = await connection.execute(
-                select(SnapshotRow.__table__).distinct(SnapshotRow.account).order_by(SnapshotRow.account, *newest)
+                select(SnapshotRow.__table__).distinct(SnapshotRow.account).order_by(SnapshotRow.account, *NEWEST_FIRST)
             )
             return Effects(
                 {row[0]: row[1] for row in events},
@@ -72,11 +71,10 @@ async def read_digest(settings: Settings) -> dict[str, Any]:
         OrderRow.order_id, OrderRow.signal_id, OrderRow.side, OrderRow.quantity, OrderRow.limit_price, OrderRow.status
     ).order_by(OrderRow.order_id)
     signals = select(SignalRow.signal_id, SignalRow.decision, SignalRow.code).order_by(SignalRow.signal_id)
-    newest = (SnapshotRow.account, SnapshotRow.fills.desc(), SnapshotRow.occurred_at.desc())
     money = (
         select(SnapshotRow.account, SnapshotRow.cash, SnapshotRow.realised, SnapshotRow.charges, SnapshotRow.fills)
         .distinct(SnapshotRow.account)
-        .order_by(*newest)
+        .order_by(SnapshotRow.account, *NEWEST_FIRST)
     )
     engine = create_engine(settings, pool_size=1)
     try:

@@ -115,10 +115,9 @@ async def latest_snapshots(config: Settings, broker: str | None) -> list[dict[st
     """The newest snapshot of each account; of two at the same event time the one with more fills."""
     from sqlalchemy import select
 
-    from models.rows.trading import SnapshotRow
+    from models.rows.trading import NEWEST_FIRST, SnapshotRow
 
-    newest = (SnapshotRow.fills.desc(), SnapshotRow.occurred_at.desc(), SnapshotRow.snapshot_id.desc())
-    statement = select(SnapshotRow.__table__).distinct(SnapshotRow.account).order_by(SnapshotRow.account, *newest)
+    statement = select(SnapshotRow.__table__).distinct(SnapshotRow.account).order_by(SnapshotRow.account, *NEWEST_FIRST)
     if broker is not None:
         statement = statement.where(SnapshotRow.broker == broker)
     return await query(config, statement)

@@ -107,6 +107,15 @@ class SnapshotRow(Base):
     positions: Mapped[list[dict[str, object]]] = mapped_column(JSONB)
 
 
+# The newest first. Of two with the same fills at the same event time, the one on marks is the later one.
+NEWEST_FIRST = (
+    SnapshotRow.fills.desc(),
+    SnapshotRow.occurred_at.desc(),
+    SnapshotRow.cause.desc(),
+    SnapshotRow.snapshot_id.desc(),
+)
+
+
 class ReconciliationRow(Base):
     """One difference between our books and the broker's, open until resolved."""
 
@@ -124,4 +133,4 @@ class ReconciliationRow(Base):
     occurred_at: Mapped[Moment]
 
 
-__all__ = ["FillRow", "OrderRow", "ReconciliationRow", "SignalRow", "SnapshotRow"]
+__all__ = ["NEWEST_FIRST", "FillRow", "OrderRow", "ReconciliationRow", "SignalRow", "SnapshotRow"]
