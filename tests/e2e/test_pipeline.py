@@ -14,15 +14,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaProducer
 from sqlalchemy import select
 
 from faust_app.runtime.codec import decode_frame
-from faust_app.runtime.database import create_engine, transaction
-from faust_app.runtime.settings import Settings
 from faust_app.runtime.topology import STAGES, consumed_topics, workers
 from models.rows.audit import AuditRow
-from models.rows.trading import FillRow, OrderRow, SignalRow
+from tests.e2e.books import assert_ledger, assert_positions, open_orders, rows, undecided
+from tests.e2e.garbage import GARBAGE, newer, send, spoiled
 from tests.running_stack import GARBAGE_KEY, RunningStack, metrics, run, total, wait_for
 
 BROKERS = ("paper", "zerodha")
@@ -38,15 +36,6 @@ FAMILIES = (
     "pnl.snapshots",
 )
 WITH_MESSAGES = [stage.name for stage in STAGES if stage.consumes]
-
-
-async def rows(settings: Settings, statement: Any) -> list[Any]:
-    engine = create_engine(settings, pool_size=1)
-    try:
-        async with transaction(engine) as connection:
-            return list(await connection.execute(statement))
-    finally:
-        await engine.dispose()
 
 
 def by_id(stack: RunningStack, broker: str) -> dict[str, dict[str, Any]]:
@@ -138,51 +127,6 @@ def test_every_worker_came_back_from_every_failpoint(stack: RunningStack, marker
     wait_for(lambda: wanted <= {one.name for one in markers.iterdir()}, "every failpoint", 120)
     wait_for(lambda: all(row["ready"] for row in stack.workers().values()), "readiness of all workers", 60)
     assert len(stack.workers()) == 2 * 3 + 4
-
-
-GARBAGE = [
-    b"",
-    b"\x00\xff\xfe",
-    b"{",
-    b"[]",
-    b"null",
-    b'{"type": 1}',
-    b'{"id": "x", "type": "signal.raised", "version": 1}',
-    b'{"type": "signal.raised", "version": 99, "id": "x"}',
-    b'{"price": NaN}',
-    b'{"quantity": 1e999}',
-    b"9" * 5000,
-    b'{"a":' * 3000,
-]
-
-
-def newer(message: bytes) -> bytes:
-    """The message as a release to come would write it."""
-    document = json.loads(message)
-    document["version"] = 2
-    return json.dumps(document).encode()
-
-
-def spoiled(message: bytes) -> list[bytes]:
-    """A valid message, with a missing field, a wrong type, a NaN and a huge number."""
-    document = json.loads(message)
-    changes = ({"data": None}, {"key": 5}, {"occurred_at": "yesterday"}, {"version": 10**30})
-    found = [json.dumps({**document, **change}).encode() for change in changes]
-    for name, value in document["data"].items():
-        if isinstance(value, str):
-            found.append(json.dumps({**document, "data": {**document["data"], name: "NaN" * 900}}).encode())
-            break
-    return found
-
-
-async def send(settings: Settings, topic: str, values: list[bytes]) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka.bootstrap)
-    await producer.start()
-    try:
-        for number, value in enumerate(values):
-            await producer.send_and_wait(topic, value or None, key=GARBAGE_KEY, partition=number % 1)
-    finally:
-        await producer.stop()
 
 
 def test_garbage_on_any_topic_ends_in_its_dead_letters(stack: RunningStack) -> None:
@@ -364,28 +308,6 @@ def test_disabled_strategies_raise_nothing(stack: RunningStack) -> None:
     assert wait_for(is_quiet, "silence of the strategies", 60)
 
 
-def undecided(stack: RunningStack, broker: str) -> set[str]:
-    decided = {
-        one["data"]["signal_id"]
-        for family in ("signals.validated", "signals.rejected")
-        for one in stack.envelopes(f"{broker}.{family}")
-    }
-    return {one["data"]["signal_id"] for one in stack.envelopes(f"{broker}.signals.raw")} - decided
-
-
-def open_orders(stack: RunningStack, broker: str) -> set[str]:
-    accepted = {
-        order["order_id"] for one in stack.envelopes(f"{broker}.signals.validated") for order in one["data"]["orders"]
-    }
-    filled = {
-        one["data"]["order"]["order_id"]
-        for one in stack.envelopes(f"{broker}.orders.filled")
-        if one["data"]["complete"]
-    }
-    failed = {one["data"]["order"]["order_id"] for one in stack.envelopes(f"{broker}.orders.failed") if one.get("data")}
-    return accepted - filled - failed
-
-
 @pytest.mark.parametrize("broker", BROKERS)
 def test_after_all_kills_nothing_is_lost_and_nothing_doubled(stack: RunningStack, broker: str) -> None:
     """Every accepted signal in exactly one terminal state, every effect once, positions equal to the fills."""
@@ -419,36 +341,6 @@ def test_after_all_kills_nothing_is_lost_and_nothing_doubled(stack: RunningStack
     assert decided == {one["signal_id"] for one in kinds["signal.raised"]}
     assert_positions(stack, broker, kinds["order.filled"])
     assert_ledger(stack, broker, orders, kinds)
-
-
-def assert_positions(stack: RunningStack, broker: str, filled: list[dict[str, Any]]) -> None:
-    expected: Counter[tuple[str, str]] = Counter()
-    for one in filled:
-        sign = 1 if one["order"]["side"] == "BUY" else -1
-        expected[one["order"]["strategy"], one["order"]["instrument"]] += sign * one["quantity"]
-    latest = max(stack.envelopes(f"{broker}.pnl.snapshots"), key=lambda one: one["data"]["fills"])["data"]
-    assert latest["fills"] == len(filled)
-    held = {(one["strategy"], one["instrument"]): one["quantity"] for one in latest["positions"]}
-    assert held == {key: quantity for key, quantity in expected.items() if quantity}
-
-
-def assert_ledger(
-    stack: RunningStack, broker: str, orders: dict[str, Any], kinds: dict[str, list[dict[str, Any]]]
-) -> None:
-    settings = stack.settings()
-
-    def agrees() -> bool:
-        found = run(rows(settings, select(OrderRow.order_id, OrderRow.rank).where(OrderRow.broker == broker)))
-        fills = run(rows(settings, select(FillRow.fill_id).where(FillRow.broker == broker)))
-        signals = run(rows(settings, select(SignalRow.signal_id).where(SignalRow.broker == broker)))
-        return (
-            {row.order_id for row in found} == set(orders)
-            and all(row.rank == 4 for row in found)
-            and {row.fill_id for row in fills} == {one["fill_id"] for one in kinds["order.filled"]}
-            and {row.signal_id for row in signals} == {one["signal_id"] for one in kinds["signal.raised"]}
-        )
-
-    wait_for(agrees, "agreement of PostgreSQL with the topics", 40)
 
 
 def test_stopping_leaves_no_process_and_sums_up(stack: RunningStack) -> None:
