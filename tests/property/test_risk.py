@@ -158,7 +158,7 @@ class Story:
         self.signals += 1
         at = origin(event_time=self.clock, clock=self.clock)
         made = signal(signal_id=str(self.signals), origin=at, **values)
-        result = decide(made, self.exposure, limits(), market(clock=self.clock), instrument(freeze_quantity=150))
+        result = decide(made, self.exposure, limits(), market(clock=self.clock), instrument(freeze_quantity=300))
         if isinstance(result, AcceptedSignal):
             reserve(self.exposure, result)
             self.open |= {order.order_id: (order, 0) for order in result.orders}
