@@ -37,33 +37,26 @@ def tick_size_at(price: Decimal) -> Decimal:
 
 def equity(tradingsymbol: str, number: int, tick_size: Decimal) -> Instrument:
     """An NSE equity with the `number`-th exchange token."""
-    exchange_token = FIRST_EXCHANGE_TOKEN + number
-    return Instrument(
-        instrument_token=exchange_token * 256 + SEGMENT_NUMBERS["NSE"],
-        exchange_token=exchange_token,
-        exchange="NSE",
-        tradingsymbol=tradingsymbol,
-        name=tradingsymbol,
-        segment="NSE",
-        instrument_type="EQ",
-        tick_size=tick_size,
-        lot_size=1,
-    )
+    return _listed(tradingsymbol, number, "NSE", tick_size, lot_size=1)
 
 
 def index(tradingsymbol: str, number: int) -> Instrument:
     """An index, which is not tradable."""
+    return _listed(tradingsymbol, number, "INDICES", Decimal(0), lot_size=0)
+
+
+def _listed(tradingsymbol: str, number: int, segment: str, tick_size: Decimal, lot_size: int) -> Instrument:
     exchange_token = FIRST_EXCHANGE_TOKEN + number
     return Instrument(
-        instrument_token=exchange_token * 256 + SEGMENT_NUMBERS["INDICES"],
+        instrument_token=exchange_token * 256 + SEGMENT_NUMBERS[segment],
         exchange_token=exchange_token,
         exchange="NSE",
         tradingsymbol=tradingsymbol,
         name=tradingsymbol,
-        segment="INDICES",
+        segment=segment,
         instrument_type="EQ",
-        tick_size=Decimal(0),
-        lot_size=0,
+        tick_size=tick_size,
+        lot_size=lot_size,
     )
 
 

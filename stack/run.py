@@ -139,7 +139,6 @@ class Run:
             self._exchange = self._new_exchange(self._options.market)
             overlay = merge(overlay, self._exchange.overlay())
         self._state.write_overlay(overlay)
-        self._overlay = overlay
         self._settings = load_settings(self._settings.profile)
         infrastructure.check_applied(self._settings, at)
         return at
