@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
+from random import SystemRandom
 
 from stack.errors import CannotStart
 
 HOST = "127.0.0.1"
+RANGE = range(20_000, 32_000)  # below what systems hand to outgoing connections, which would take a port in between
+_given: set[int] = set()
 
 
 def is_free(port: int) -> bool:
@@ -21,10 +24,12 @@ def is_free(port: int) -> bool:
 
 
 def any_free() -> int:
-    """A free port chosen by the system."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A free port, chosen at random, never the same twice. Raises CannotStart when there is none."""
+    for port in SystemRandom().sample(RANGE, len(RANGE)):
+        if port not in _given and is_free(port):
+            _given.add(port)
+            return port
+    raise CannotStart(f"No port between {RANGE.start} and {RANGE.stop} is free")
 
 
 def choose(name: str, port: int, default: int) -> int:

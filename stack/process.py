@@ -15,6 +15,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 LAST_LINES = 6
+COMPLAINTS = ('"level": "error"', '"level": "critical"', "ERROR", "FATAL", "Error: ")
 LOG_BYTES = 20 * 1024 * 1024
 LOG_FILES = 3
 LONGEST_LINE = 1024 * 1024
@@ -36,7 +37,8 @@ class Process:
 
     def __init__(self, command: Command, logs: Path, on_line: Callable[[str], bool] | None = None) -> None:
         self.command = command
-        self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._complaints: deque[str] = deque(maxlen=LAST_LINES)
         self._on_line = on_line
         self._log = RotatingFileHandler(logs / f"{command.name}.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES)
         self._child: asyncio.subprocess.Process | None = None
@@ -51,6 +53,11 @@ class Process:
     def is_running(self) -> bool:
         """True between start and end."""
         return self._child is not None and self._child.returncode is None
+
+    @property
+    def last_lines(self) -> list[str]:
+        """What tells best why it ended: its last complaints, or its last output when it made none."""
+        return list(self._complaints or self._last_lines)
 
     async def start(self) -> None:
         """Start it. Raises OSError when that is not possible."""
@@ -79,7 +86,9 @@ class Process:
     def _note(self, line: str) -> None:
         if self._on_line is not None and self._on_line(line):
             return
-        self.last_lines.append(line)
+        self._last_lines.append(line)
+        if any(word in line for word in COMPLAINTS):
+            self._complaints.append(line)
         self._log.emit(logging.makeLogRecord({"msg": line}))
 
     async def wait(self) -> int:

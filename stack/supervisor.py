@@ -86,9 +86,9 @@ class Supervisor:
         try:
             await asyncio.wait_for(service.ready.wait(), service.ready_seconds)
         except TimeoutError:
-            lines = service.process.last_lines if service.process is not None else ()
+            lines = service.process.last_lines if service.process is not None else []
             reason = f"is not ready after {service.ready_seconds:.0f} s"
-            raise CannotStay(service.name, reason, list(lines)) from None
+            raise CannotStay(service.name, reason, lines) from None
 
     async def or_failure(self, work: Awaitable[Any]) -> None:
         """Wait for `work`, or raise what made a service fail for good."""
@@ -127,7 +127,7 @@ class Supervisor:
                 ended.popleft()
             if len(ended) >= MOST_RESTARTS:
                 reason = f"ended {len(ended)} times in {RESTART_WINDOW_SECONDS:.0f} s, last with code {code}"
-                self._fail(CannotStay(service.name, reason, list(process.last_lines)))
+                self._fail(CannotStay(service.name, reason, process.last_lines))
                 return
             service.state, service.restarts = State.RESTARTING, service.restarts + 1
             backoff = FIRST_BACKOFF_SECONDS if now - started > STEADY_SECONDS else backoff
@@ -146,7 +146,7 @@ class Supervisor:
             while not await service.probe():
                 await asyncio.sleep(PROBE_SECONDS)
         except Exception as error:
-            self._fail(CannotStay(service.name, f"cannot be used: {error}", list(process.last_lines)))
+            self._fail(CannotStay(service.name, f"cannot be used: {error}", process.last_lines))
             return
         if process.is_running:
             service.state = State.READY

@@ -49,8 +49,13 @@ def assert_positions(stack: RunningStack, broker: str, filled: list[dict[str, An
     for one in filled:
         sign = 1 if one["order"]["side"] == "BUY" else -1
         expected[one["order"]["strategy"], one["order"]["instrument"]] += sign * one["quantity"]
-    latest = max(stack.envelopes(f"{broker}.pnl.snapshots"), key=lambda one: one["data"]["fills"])["data"]
-    assert latest["fills"] == len(filled)
+
+    def latest_snapshot() -> Any:
+        return max(stack.envelopes(f"{broker}.pnl.snapshots"), key=lambda one: one["data"]["fills"])["data"]
+
+    wait_for(lambda: latest_snapshot()["fills"] >= len(filled), f"a snapshot after {len(filled)} fills")
+    latest = latest_snapshot()
+    assert latest["fills"] == len(filled), (latest["fills"], len(filled))
     held = {(one["strategy"], one["instrument"]): one["quantity"] for one in latest["positions"]}
     assert held == {key: quantity for key, quantity in expected.items() if quantity}
 

@@ -28,6 +28,13 @@ def test_free_port_is_chosen_as_configured() -> None:
     assert choose("Kafka", port, default=1) == port
 
 
+def test_chosen_ports_differ_and_lie_below_those_of_outgoing_connections() -> None:
+    """A port of that range may be taken by any connection before the process that is to listen there starts."""
+    chosen = [any_free() for _ in range(50)]
+    assert len(set(chosen)) == 50
+    assert max(chosen) < 32_768
+
+
 def test_taken_default_port_is_replaced_by_a_free_one(taken: int) -> None:
     chosen = choose("Kafka", taken, default=taken)
     assert chosen != taken

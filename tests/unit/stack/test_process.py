@@ -37,8 +37,16 @@ async def test_both_outputs_are_in_the_log_and_the_last_lines_at_hand(tmp_path: 
     await child.start()
     assert await child.wait() == 0
     assert log(tmp_path).splitlines() == [f"line {number}" for number in range(9)]
-    assert list(child.last_lines) == [f"line {number}" for number in range(3, 9)]
+    assert child.last_lines == [f"line {number}" for number in range(3, 9)]
     assert not child.is_running
+
+
+async def test_complaints_tell_better_than_the_last_lines_why_it_ended(tmp_path: Path) -> None:
+    complaint = '{"event": "Error: address in use", "level": "error"}'
+    child = Process(python(f"print({complaint!r})\nfor n in range(9): print('stopping', n)"), tmp_path)
+    await child.start()
+    await child.wait()
+    assert child.last_lines == [complaint]
 
 
 async def test_rotation_loses_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +88,7 @@ async def test_a_taken_line_is_in_no_log(tmp_path: Path) -> None:
     await child.start()
     await child.wait()
     assert log(tmp_path) == "rest\n"
-    assert list(child.last_lines) == ["rest"]
+    assert child.last_lines == ["rest"]
 
 
 async def test_environment_is_added_to_ours(tmp_path: Path) -> None:
