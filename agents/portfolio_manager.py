@@ -71,6 +71,7 @@ class PortfolioManager:
         instrument = await self._instrument(filled.order.instrument_token)
         key = filled.order.account
         with self._table.transaction(record.source, record.offset) as change:
+            change.remember("fill", filled.fill_id, trading_day(filled.event_time).isoformat())
             if change.applied(key):
                 return Decision(change.commit(), duplicate=True)
             if self._table.remembers("fill", filled.fill_id):
@@ -80,7 +81,6 @@ class PortfolioManager:
             apply_fill(account, filled, instrument)
             body = snapshot(account, self._view.prices, SnapshotCause.FILL, filled.event_time)
             change.put(key, account, [self._snapshot_output(body, envelope)])
-            change.remember("fill", filled.fill_id, self._day)
             return Decision(change.commit(), delivered=lambda: self._published(body))
 
     async def _instrument(self, token: int) -> Instrument:

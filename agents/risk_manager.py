@@ -75,6 +75,7 @@ class RiskManager:
         signal = envelope.data
         await self._ready(signal.instrument_token)
         with self._table.transaction(record.source, record.offset) as change:
+            change.remember("signal", signal.signal_id, trading_day(signal.origin.event_time).isoformat())
             if change.applied(signal.account):
                 return Decision(change.commit(), duplicate=True)
             if self._table.remembers("signal", signal.signal_id):
@@ -84,7 +85,6 @@ class RiskManager:
             if isinstance(result, AcceptedSignal):
                 reserve(exposure, result)
             change.put(signal.account, exposure, [self._output(result, envelope)])
-            change.remember("signal", signal.signal_id, exposure.day)
             return Decision(change.commit(), delivered=lambda: self._count(result))
 
     def _decide(self, signal: Signal, exposure: Exposure) -> AcceptedSignal | DeniedSignal:
@@ -153,6 +153,7 @@ class RiskManager:
 
     def _apply(self, record: Record, account: str, event: tuple[str, str], at: int, change_it: Any) -> Decision:
         with self._table.transaction(record.source, record.offset) as change:
+            change.remember(*event, trading_day(at).isoformat())
             if change.applied(account):
                 return Decision(change.commit(), duplicate=True)
             if self._table.remembers(*event):
@@ -160,7 +161,6 @@ class RiskManager:
             exposure = self._exposure(change.get(account), account, at)
             change_it(exposure)
             change.put(account, exposure, [])
-            change.remember(*event, exposure.day)
             return Decision(change.commit())
 
     def _exposure(self, found: Exposure | None, account: str, at: int) -> Exposure:

@@ -4,7 +4,7 @@ One decision writes its outputs to a journal row first and its new states, each 
 now applied, after it. Both go to the same changelog partition in that order, so whoever finds a state finds the
 outputs that belong to it: a redelivered message is recognised by its offset and its outputs are sent again
 from the journal. A crash between the two writes leaves a journal row nobody refers to, and the decision is made
-afresh: nothing of the first one was ever sent.
+afresh: nothing of the first one was ever sent. Event ids to remember come last, and again with every redelivery.
 """
 
 from __future__ import annotations
@@ -141,14 +141,12 @@ class Transaction(Generic[State]):
         self._changes[key] = state, outputs
 
     def remember(self, kind: str, event_id: str, day: str) -> None:
-        """Also remember an event id, for repeats at other offsets."""
+        """Also remember an event id, for repeats at other offsets. Before `applied`, so that a redelivery does it too."""
         self._remembered.append((kind, event_id, day))
 
     def commit(self) -> list[Output]:
         """Write everything; returns what has to be sent, stored outputs of a redelivery included."""
         outputs = {**self._again, **{key: made for key, (_, made) in self._changes.items()}}
-        for key in self._again:
-            self._write_again(key)
         if self._changes:
             key = journal_key(self._source, self._offset)
             self._table.raw[key] = encode_row(JournalRow(self._offset, outputs))
@@ -159,17 +157,6 @@ class Transaction(Generic[State]):
         for kind, event_id, day in self._remembered:
             self._table.remember(kind, event_id, day)
         return [output for made in outputs.values() for output in made]
-
-    def _write_again(self, key: str) -> None:
-        """The changelog may have missed the write that a crash interrupted."""
-        found = self._table.row(key)
-        if found is not None:
-            self._table.raw[key] = encode_row(found[0])
-
-    @property
-    def is_redelivery(self) -> bool:
-        """True when any state asked for had applied this message."""
-        return bool(self._again)
 
     def _stored(self) -> dict[str, list[Output]]:
         if self._journal is None:

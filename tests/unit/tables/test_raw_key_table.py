@@ -71,12 +71,85 @@ def writes_of(table: RawKeyTable) -> list[tuple[Any, Any, Any]]:
     return [(message.key, message.value, message.partition) for message in pending]
 
 
+async def acknowledge(futures: list[Any], first_offset: int = 0) -> None:
+    """Let the changelog have these writes."""
+    for offset, future in enumerate(futures, first_offset):
+        future.set_result(SimpleNamespace(offset=offset))
+    await asyncio.sleep(0)
+
+
+def stored(table: RawKeyTable, partition: int) -> dict[bytes, bytes]:
+    """What RocksDB holds, Faust's own row with the changelog's offset included."""
+    return {bytes(key): bytes(value) for key, value in table.data._db_for_partition(partition).items()}
+
+
 async def test_key_and_value_are_stored_as_the_bytes_we_made(table: RawKeyTable, within: Within) -> None:
     within(1, 5)
     table["paper:main"] = b"\x00\xff value"
+    await acknowledge(table.take_pending_writes(), first_offset=41)
     assert table["paper:main"] == b"\x00\xff value"
-    stored = {bytes(key): bytes(value) for key, value in table.data._dbs[1].items()}
-    assert stored[b"paper:main"] == b"\x00\xff value"
+    assert stored(table, 1) == {b"paper:main": b"\x00\xff value", table.data.offset_key: b"41"}
+
+
+async def test_write_is_seen_at_once_and_stored_when_the_changelog_has_it(table: RawKeyTable, within: Within) -> None:
+    """Otherwise a crash would leave rows that Kafka has never seen beside older ones that recovery brings back."""
+    within(0, 5)
+    table["state"] = b"1"
+    table["state"] = b"2"
+    table["applied"] = b""
+    first, second, third = table.take_pending_writes()
+    assert dict(table.items()) == {"state": b"2", "applied": b""}
+    assert stored(table, 0) == {}
+    await acknowledge([first])
+    assert table["state"] == b"2"
+    assert stored(table, 0) == {b"state": b"1", table.data.offset_key: b"0"}
+    await acknowledge([second, third], first_offset=1)
+    assert stored(table, 0) == {b"state": b"2", b"applied": b"", table.data.offset_key: b"2"}
+    assert dict(table.items()) == {"state": b"2", "applied": b""}
+
+
+async def test_removal_is_seen_at_once_and_stored_when_the_changelog_has_it(table: RawKeyTable, within: Within) -> None:
+    within(0, 5)
+    table["a"] = b"1"
+    await acknowledge(table.take_pending_writes())
+    assert table.pop("a") == b"1"
+    assert "a" not in table
+    assert table.get("a") is None
+    assert (list(table), len(table)) == ([], 0)
+    assert b"a" in stored(table, 0)
+    await acknowledge(table.take_pending_writes(), first_offset=1)
+    assert stored(table, 0) == {table.data.offset_key: b"1"}
+
+
+async def test_write_that_kafka_refused_is_not_stored(table: RawKeyTable, within: Within) -> None:
+    within(0, 5)
+    table["a"] = b"1"
+    (future,) = table.take_pending_writes()
+    future.set_exception(ConnectionError())
+    await asyncio.sleep(0)
+    assert stored(table, 0) == {}
+
+
+async def test_write_acknowledged_after_partitions_moved_is_left_to_recovery(
+    table: RawKeyTable, within: Within
+) -> None:
+    within(0, 5)
+    table["a"] = b"1"
+    await table.on_rebalance(set(), set(), set())
+    assert "a" not in table
+    table["a"] = b"2"
+    old, new = table.take_pending_writes()
+    await acknowledge([old])
+    assert (table["a"], stored(table, 0)) == (b"2", {})
+    await acknowledge([new], first_offset=1)
+    assert stored(table, 0)[b"a"] == b"2"
+
+
+async def test_unsettled_write_of_another_partition_is_not_seen(table: RawKeyTable, within: Within) -> None:
+    within(0, 5)
+    table["a"] = b"1"
+    within(1, 5)
+    assert "a" not in table
 
 
 async def test_every_write_and_removal_can_be_awaited_once(table: RawKeyTable, within: Within) -> None:
