@@ -141,7 +141,7 @@ class Transaction(Generic[State]):
         self._changes[key] = state, outputs
 
     def remember(self, kind: str, event_id: str, day: str) -> None:
-        """Also remember an event id, for repeats at other offsets. Before `applied`, so that a redelivery does it too."""
+        """Also remember an event id, for repeats elsewhere. Called before `applied`: a redelivery does it again."""
         self._remembered.append((kind, event_id, day))
 
     def commit(self) -> list[Output]:
