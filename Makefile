@@ -24,12 +24,13 @@ run: $(READY) ## Set up and run the whole pipeline (ARGS="--for 60s --json out.j
 
 test: check unit integration ## Set up, then run every check and test
 
-check: $(READY) ## Lint, types, import layers, generated documents
+check: $(READY) ## Lint, types, import layers, generated documents and calendar
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.generate_docs --check
+	$(BIN)/python -m tools.generate_calendar --check
 
 unit: $(READY) ## Tests without Kafka, PostgreSQL or Redis, with coverage
 	$(BIN)/python -m coverage run -m pytest -q tests/unit tests/property tests/contract

@@ -18,6 +18,7 @@ from tables.strategy_state import Checkpoint
 from trading.market.instruments import Instrument, InstrumentRegistry
 from trading.strategies.base import Strategy, Wish
 from trading.strategies.registry import find
+from trading.strategies.signals import Cause, Sourced, sourced
 
 log = structlog.get_logger(__name__)
 EVERYTHING = "*"
@@ -25,13 +26,12 @@ EVERYTHING = "*"
 
 @dataclass(frozen=True)
 class Raised:
-    """One wish of one instance, with the tick it answers."""
+    """One wish of one instance, with what it answers."""
 
     instance: str
     brokers: tuple[str, ...]
-    instrument: Instrument
-    tick: Tick
-    wish: Wish
+    wish: Sourced
+    cause: Cause
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,12 @@ class HostedInstance:
 
     @classmethod
     def build(cls, row: StrategyInstance, registry: InstrumentRegistry) -> HostedInstance:
-        """From its row; raises the registry's or pydantic's error when class or parameters are wrong."""
+        """From its row; raises the registry's, pydantic's or the strategy's error when something is wrong with it."""
         strategy = find(row.strategy)
         parameters = strategy.parameters_type(**row.parameters)
         chosen = list(registry) if EVERYTHING in row.instruments else _chosen(row.instruments, registry)
         instruments = {one.instrument_token: one for one in chosen if one.is_tradable}
+        strategy.check_instruments(list(instruments.values()))
         digest = hashlib.sha256(msgspec.json.encode([row.strategy, parameters.model_dump(mode="json")]))
         return cls(row.instance, strategy, parameters, instruments, tuple(row.brokers), digest.hexdigest()[:16])
 
@@ -90,6 +91,7 @@ class Host:
         self._watchers: dict[int, list[_Running]] = {}
         self._run_id = ""
         self._sequence = 0
+        self._clock = 0
         self.replace(instances)
 
     @property
@@ -105,14 +107,24 @@ class Host:
             unchanged = before is not None and before.instance.definition == instance.definition
             if before is not None and unchanged:
                 before.instance = instance
+                before.strategy.instruments = instance.instruments
                 kept[name] = before
             else:
-                kept[name] = _Running(instance)
+                kept.update(self._started(instance))
         self._running = kept
         self._watchers = defaultdict(list)
         for running in kept.values():
             for token in running.instance.instruments:
                 self._watchers[token].append(running)
+
+    def _started(self, instance: HostedInstance) -> dict[str, _Running]:
+        """The instance, running; nothing when it cannot be built, which is counted, and the others go on."""
+        try:
+            return {instance.name: _Running(instance)}
+        except Exception as error:
+            metrics.STRATEGY_ERRORS.labels(instance.name).inc()
+            log.exception("strategy_cannot_be_built", strategy=instance.name, error=f"{type(error).__name__}: {error}")
+            return {}
 
     def restore(self, checkpoints: Sequence[Checkpoint]) -> None:
         """Continue from checkpoints; a strategy whose checkpoint is of another definition or shape warms up again."""
@@ -142,10 +154,13 @@ class Host:
         return frame.run_id == self._run_id and frame.sequence <= self._sequence
 
     def apply(self, offset: int, frame: TickFrame) -> Iterator[Raised]:
-        """Give each tick to every instance that watches it and has not seen the frame; yields what they wish."""
+        """Give the clock, then each tick, to every instance that has not seen the frame; yields what they wish."""
         self._run_id, self._sequence = frame.run_id, frame.sequence
         ahead = [running for running in self._running.values() if offset <= running.offset]
         clock, watchers = frame.event_time, self._watchers
+        if clock != self._clock:
+            self._clock = clock
+            yield from self._tell_clock(frame, ahead)
         for tick in frame.ticks:
             for running in watchers.get(tick.instrument_token, ()):
                 if ahead and running in ahead:
@@ -156,18 +171,34 @@ class Host:
                     self._note_error(running, error)
                     continue
                 if wishes:
-                    yield from self._raised(running, tick, wishes)
+                    yield from self._raised(running, frame, tick, wishes)
         for running in self._running.values():
             if offset > running.offset:
                 running.offset, running.run_id, running.frame_sequence = offset, frame.run_id, frame.sequence
 
-    def _raised(self, running: _Running, tick: Tick, wishes: Sequence[Wish]) -> Iterator[Raised]:
-        for wish in wishes:
-            instrument = running.instance.instruments.get(wish.instrument_token)
-            if instrument is None:
-                self._note_error(running, LookupError(f"{wish.instrument_token} is not one of its instruments"))
+    def _tell_clock(self, frame: TickFrame, ahead: Sequence[_Running]) -> Iterator[Raised]:
+        for running in self._running.values():
+            if running in ahead:
                 continue
-            yield Raised(running.instance.name, running.instance.brokers, instrument, tick, wish)
+            try:
+                wishes = running.strategy.on_clock(frame.event_time)
+            except Exception as error:
+                self._note_error(running, error)
+                continue
+            if wishes:
+                yield from self._raised(running, frame, None, wishes)
+
+    def _raised(
+        self, running: _Running, frame: TickFrame, tick: Tick | None, wishes: Sequence[Wish]
+    ) -> Iterator[Raised]:
+        cause = Cause(
+            run_id=frame.run_id, frame_id=frame.id, clock=frame.event_time, received_ns=frame.received_ns, tick=tick
+        )
+        for one in sourced(running.strategy, wishes, cause):
+            if isinstance(one, LookupError):
+                self._note_error(running, one)
+            else:
+                yield Raised(running.instance.name, running.instance.brokers, one, cause)
 
     def _note_error(self, running: _Running, error: Exception) -> None:
         metrics.STRATEGY_ERRORS.labels(running.instance.name).inc()

@@ -6,37 +6,40 @@ Its reports go to `{b}.orders.updates`, where a real broker's would go.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from agents.events import Events
 from agents.recent_frames import RecentFrames
 from faust_app.runtime.app import Worker
 from faust_app.runtime.codec import event_time
-from faust_app.runtime.consume import Decision, Record
+from faust_app.runtime.consume import Record
 from faust_app.runtime.topics import Topic
 from models.messages import CATALOGUE, ids
 from models.messages.envelope import Envelope
-from models.messages.orders import OrderSubmitted, OrderUpdate, PlannedOrder
+from models.messages.orders import CancelSubmitted, OrderSubmitted, OrderUpdate, PlannedOrder
 from models.messages.ticks import Tick, TickFrame
 from tables import book as book_table
 from tables.journal import Output
 from tables.states import Transaction
 from trading.market.instruments import Instrument
-from trading.market.sessions import phase_at, session_start, trading_day
-from trading.matching.book import PaperBook, expire, forget_before, match, place
+from trading.market.sessions import phase, session_start, stage, trading_day
+from trading.matching.book import PaperBook
+from trading.matching.exchange import PaperExchange
+from trading.matching.phases import Moment, Seen
+from trading.matching.rules import MatchingRules
+from trading.orders.state import OrderRecord
 
 FindInstrument = Callable[[int], Instrument | None]
-UNKNOWN_SEGMENT = "NSE"
 
 
-class PaperExchange:
-    """Resting orders in the table, recent frames in memory."""
+class PaperBroker:
+    """The exchange's books in the table, recent frames in memory."""
 
     def __init__(self, worker: Worker, events: Events, find: FindInstrument) -> None:
         self._worker = worker
         self._broker = worker.broker
-        self._latency_ms = worker.settings.brokers[worker.broker].fill_latency_ms
+        self._rules: MatchingRules = worker.settings.paper.rules()
         self._events = events
         self._find = find
         self._books = book_table.book_table(worker.table(book_table.NAME, book_table.HELP))
@@ -58,26 +61,63 @@ class PaperExchange:
             if book.resting:
                 self._resting[self._worker.topics.partition(self.group(int(key)))].add(int(key))
 
-    def place(self, record: Record, order: PlannedOrder, cause: Envelope[OrderSubmitted]) -> list[Output]:
+    def remember(self, partition: int, frame: TickFrame, raw: bytes) -> None:
+        """Keep a frame that orders have met, for those that arrive late."""
+        self._recent[partition].add(frame.run_id, frame.event_time, raw if frame.ticks else b"")
+        self._clock[partition] = frame.event_time
+
+    def place(self, record: Record, known: OrderRecord, cause: Envelope[OrderSubmitted]) -> list[Output]:
         """Take an order in; its reports. A redelivered order gives the reports it gave before."""
-        token = order.instrument_token
+        order = known.order
+        sent_at = max(order.event_time, known.not_before)
+
+        def take_in(exchange: PaperExchange, book: PaperBook) -> list[Output]:
+            self._forget_old_days(book, sent_at)
+            passed = self._passed(record.partition, order, sent_at)
+            updates = exchange.submit(
+                order, passed=passed, not_before=known.not_before, after_sequence=known.after_sequence
+            )
+            return [self._report(update, order, cause) for update in updates]
+
+        return self._change(record, order.instrument_token, take_in)
+
+    def cancel(self, record: Record, body: CancelSubmitted) -> list[Output]:
+        """Cancel what rests of an order; its reports."""
+        token, clock = body.instrument_token, self._clock.get(record.partition, body.event_time)
+
+        def take_out(exchange: PaperExchange, book: PaperBook) -> list[Output]:
+            orders = _orders(book)
+            updates = exchange.cancel(token, body.order_id, sent_at=body.event_time, clock=clock)
+            return [self._report(update, orders[update.order_id]) for update in updates]
+
+        return self._change(record, token, take_out)
+
+    def _change(
+        self, record: Record, token: int, change_it: Callable[[PaperExchange, PaperBook], list[Output]]
+    ) -> list[Output]:
         key = str(token)
         with self._books.transaction(record.source, record.offset) as change:
             if change.applied(key):
                 return change.commit()
             book = change.get(key) or PaperBook()
-            self._forget_old_days(book, order.event_time)
-            passed = self._recent[record.partition].ticks(order.run_id, token, order.event_time)
-            updates = place(book, order, passed, self._latency_ms)
-            change.put(key, book, [self._report(update, order, cause) for update in updates])
+            outputs = change_it(PaperExchange(self._rules, self._find, {token: book}), book)
+            change.put(key, book, outputs)
             outputs = change.commit()
         self._note_resting(record.partition, token, book)
         return outputs
 
+    def _passed(self, partition: int, order: PlannedOrder, sent_at: int) -> Iterator[Seen]:
+        for clock, ticks in self._recent[partition].since(order.run_id, order.instrument_token, sent_at):
+            yield Seen(self._moment(order.instrument_token, clock), ticks)
+
+    def _moment(self, token: int, clock: int) -> Moment:
+        instrument = self._find(token)
+        return Moment(clock, phase(instrument, clock), stage(instrument, clock))
+
     def _forget_old_days(self, book: PaperBook, at: int) -> None:
         today = session_start(trading_day(at))
         if any(placed < today for placed in book.known.values()):
-            forget_before(book, today)
+            book.forget_before(today)
 
     def _note_resting(self, partition: int, token: int, book: PaperBook) -> None:
         if book.resting:
@@ -85,20 +125,18 @@ class PaperExchange:
         else:
             self._resting[partition].discard(token)
 
-    def on_frame(self, record: Record, frame: TickFrame) -> Decision:
+    def on_frame(self, record: Record, frame: TickFrame) -> list[Output]:
         """Match resting orders with the frame's ticks; expire what its clock has run out for."""
         partition = record.partition
-        if frame.ticks and record.value is not None:
-            self._recent[partition].add(frame.run_id, frame.event_time, record.value)
         resting = self._resting[partition]
         expiring = sorted(resting) if frame.event_time != self._clock.get(partition) else []
-        self._clock[partition] = frame.event_time
+        self.remember(partition, frame, record.value or b"")
         touched = [tick for tick in frame.ticks if tick.instrument_token in resting] if resting else []
         if not touched and not expiring:
-            return Decision()
+            return []
         return self._match(record, frame, touched, expiring)
 
-    def _match(self, record: Record, frame: TickFrame, touched: list[Tick], expiring: list[int]) -> Decision:
+    def _match(self, record: Record, frame: TickFrame, touched: list[Tick], expiring: list[int]) -> list[Output]:
         ticks: dict[int, list[Tick]] = {token: [] for token in expiring}
         for tick in touched:
             ticks.setdefault(tick.instrument_token, []).append(tick)
@@ -111,18 +149,18 @@ class PaperExchange:
             found = self._books.row(str(token))
             if found is not None:
                 self._note_resting(record.partition, token, found[1])
-        return Decision(outputs)
+        return outputs
 
     def _match_one(self, change: Transaction[PaperBook], frame: TickFrame, token: int, ticks: list[Tick]) -> None:
         book = change.get(str(token))
         if book is None:
             return
-        orders = {order_id: resting.order for order_id, resting in book.resting.items()}
-        instrument = self._find(token)
-        phase = phase_at(instrument.segment if instrument else UNKNOWN_SEGMENT, frame.event_time)
-        updates = expire(book, frame.event_time, phase)
-        updates += [update for tick in ticks for update in match(book, tick, frame.run_id)]
-        if updates:
+        orders = _orders(book)
+        exchange = PaperExchange(self._rules, self._find, {token: book})
+        moment = self._moment(token, frame.event_time)
+        updates = exchange.on_clock(token, moment)
+        updates += [update for tick in ticks for update in exchange.on_tick(tick, moment, frame.run_id)]
+        if updates or exchange.changed:
             outputs = [self._report(update, orders[update.order_id]) for update in updates]
             change.put(str(token), book, outputs)
 
@@ -144,3 +182,7 @@ class PaperExchange:
             data=update,
         )
         return self._events.in_group(Topic.ORDERS_UPDATES, envelope, group)
+
+
+def _orders(book: PaperBook) -> dict[str, PlannedOrder]:
+    return {order_id: resting.order for order_id, resting in book.resting.items()}

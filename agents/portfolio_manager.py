@@ -1,11 +1,13 @@
-"""Portfolio manager: fills become positions, cash and P&L, and both are published as snapshots."""
+"""Portfolio manager: fills become positions, cash and P&L, published as snapshots with what needs a person."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 import structlog
 
 from agents.events import Events
@@ -20,10 +22,13 @@ from models.messages import ids
 from models.messages.envelope import Envelope
 from models.messages.market import Marks
 from models.messages.orders import OrderFilled
-from models.messages.portfolio import PortfolioSnapshot, SnapshotCause
+from models.messages.portfolio import AccountAlarm, AlarmKind, PortfolioSnapshot, SnapshotCause
 from tables import portfolios
 from tables.journal import Output
-from trading.accounting.account import Account, apply_fill, new_account, prune_orders, snapshot
+from trading.accounting.account import Account, apply_fill, mark_to_market, new_account
+from trading.accounting.day import roll_day
+from trading.accounting.margin import MarginRates
+from trading.accounting.snapshot import snapshot
 from trading.market.instruments import Instrument, InstrumentRegistry
 from trading.market.sessions import trading_day
 
@@ -36,7 +41,13 @@ class PortfolioManager:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._broker = worker.broker
-        self._start_cash = worker.settings.brokers[worker.broker].start_cash
+        self._settings = worker.settings.brokers[worker.broker]
+        risk = worker.settings.risk
+        self._rates = MarginRates(
+            intraday=risk.equity_margin_percent / 100,
+            futures=risk.futures_margin_percent / 100,
+            sold_options=risk.short_option_margin_percent / 100,
+        )
         self._events = Events(worker.topics, worker.stage, worker.broker)
         self._table = portfolios.portfolios_table(worker.table(portfolios.NAME, portfolios.HELP))
         self._reference = Reference(worker)
@@ -46,7 +57,8 @@ class PortfolioManager:
         self._snapshot_due = False
         self._last_second = 0
         self._late = 0.0  # from when on marks of the same event second are published too
-        self._day = ""
+        self._peaks: dict[str, Decimal] = {}  # highest equity published since the account was last written
+        self._alarms: dict[str, tuple[AccountAlarm, ...]] = {}
 
     async def start(self) -> None:
         """Load instruments, then follow the marks and publish a snapshot a second while they move."""
@@ -61,8 +73,9 @@ class PortfolioManager:
     async def forget(self) -> None:
         """Partitions moved: read states from the table again."""
         self._table.forget()
+        self._peaks.clear()
         for _, account in self._table.states():
-            self._publish_metrics(snapshot(account, self._view.prices, SnapshotCause.MARK, self._view.clock))
+            self._publish_metrics(self._snapshot_on_marks(account))
 
     async def on_filled(self, record: Record) -> Decision:
         """Book one fill and publish the snapshot it leads to."""
@@ -71,17 +84,41 @@ class PortfolioManager:
         instrument = await self._instrument(filled.order.instrument_token)
         key = filled.order.account
         with self._table.transaction(record.source, record.offset) as change:
-            change.remember("fill", filled.fill_id, trading_day(filled.event_time).isoformat())
             if change.applied(key):
                 return Decision(change.commit(), duplicate=True)
-            if self._table.remembers("fill", filled.fill_id):
-                return Decision(duplicate=True)
-            account = change.get(key) or new_account(key, self._start_cash)
-            self._roll_day(account, filled.event_time)
-            apply_fill(account, filled, instrument)
-            body = snapshot(account, self._view.prices, SnapshotCause.FILL, filled.event_time)
+            account = change.get(key) or new_account(key, self._settings.start_cash)
+            day = trading_day(filled.event_time)
+            roll_day(account, day, self._view.end_before(day))
+            if not apply_fill(account, filled, instrument):
+                change.put(key, account, [])
+                return Decision(change.commit(), duplicate=True)
+            body = self._snapshot_on_fill(account, filled)
             change.put(key, account, [self._snapshot_output(body, envelope)])
             return Decision(change.commit(), delivered=lambda: self._published(body))
+
+    def _snapshot_on_fill(self, account: Account, filled: OrderFilled) -> PortfolioSnapshot:
+        mark_to_market(account, self._view.prices)
+        account.high_water_mark = max(
+            account.high_water_mark, self._peaks.pop(account.account, account.high_water_mark)
+        )
+        return self._snapshot(account, SnapshotCause.FILL, filled.event_time)
+
+    def _snapshot_on_marks(self, account: Account) -> PortfolioSnapshot:
+        """Of a copy of the account, which is rolled to the market's day and never written."""
+        clock = self._view.clock
+        day = trading_day(clock)
+        roll_day(account, day, self._view.end_before(day))
+        account.high_water_mark = max(
+            account.high_water_mark, self._peaks.get(account.account, account.high_water_mark)
+        )
+        body = self._snapshot(account, SnapshotCause.MARK, clock)
+        self._peaks[account.account] = body.high_water_mark
+        return body
+
+    def _snapshot(self, account: Account, cause: SnapshotCause, at: int) -> PortfolioSnapshot:
+        return snapshot(
+            account, self._view.prices, cause, at, alarm_days=self._settings.delivery_alarm_days, rates=self._rates
+        )
 
     async def _instrument(self, token: int) -> Instrument:
         found = self._registry.by_token(token)
@@ -91,13 +128,6 @@ class PortfolioManager:
         if found is None:
             raise LookupError(f"No instrument has token {token}")
         return found
-
-    def _roll_day(self, account: Account, at: int) -> None:
-        day = trading_day(at).isoformat()
-        if self._day and day > self._day:
-            prune_orders(account, trading_day(at))
-            self._table.forget_days_before(day)
-        self._day = max(day, self._day)
 
     def _snapshot_output(self, body: PortfolioSnapshot, cause: Envelope[Any]) -> Output:
         return self._events.by_account(
@@ -126,7 +156,7 @@ class PortfolioManager:
                     await self._publish(account)
 
     async def _publish(self, account: Account) -> None:
-        body = snapshot(account, self._view.prices, SnapshotCause.MARK, self._view.clock)
+        body = self._snapshot_on_marks(account)
         if not body.positions:
             return
         envelope = root(
@@ -151,7 +181,19 @@ class PortfolioManager:
         metrics.PNL_REALISED.labels(*labels).set(float(body.realised))
         metrics.PNL_UNREALISED.labels(*labels).set(float(body.unrealised))
         metrics.PNL_CHARGES.labels(*labels).set(float(body.charges))
+        metrics.PNL_DAY.labels(*labels).set(float(body.day_pnl))
         metrics.EQUITY.labels(*labels).set(float(body.equity))
+        metrics.DRAWDOWN.labels(*labels).set(float(body.drawdown))
+        self._show_alarms(body)
+
+    def _show_alarms(self, body: PortfolioSnapshot) -> None:
+        kinds = [alarm.kind for alarm in body.alarms]
+        for kind in AlarmKind:
+            metrics.ACCOUNT_ALARMS.labels(self._broker, body.account, kind.value).set(kinds.count(kind))
+        for alarm in body.alarms:
+            if alarm not in self._alarms.get(body.account, ()):
+                log.warning("account alarm", account=body.account, **msgspec.to_builtins(alarm))
+        self._alarms[body.account] = body.alarms
 
 
 def attach(worker: Worker) -> None:

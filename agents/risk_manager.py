@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Any
+from collections.abc import Callable
 
 import structlog
 
 from agents.events import Events
+from agents.limits import LimitsBook
 from agents.reference import Reference
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
@@ -17,18 +17,16 @@ from faust_app.runtime.market_view import MarketView
 from faust_app.runtime.topics import Topic
 from faust_app.runtime.trading_state import TradingStateView
 from models.messages import ids
-from models.messages.control import LimitsChanged
 from models.messages.envelope import Envelope
 from models.messages.orders import OrderFailed, OrderFilled
 from models.messages.signals import AcceptedSignal, DeniedSignal, Signal
 from tables import exposure as exposure_table
 from tables.journal import Output
-from trading.accounting.account import new_account
+from trading.accounting.account import mark_to_market, new_account
 from trading.market.instruments import Instrument, InstrumentRegistry
-from trading.market.sessions import phase_at, trading_day
+from trading.market.sessions import phase, square_off, trading_day
 from trading.risk.chain import decide
 from trading.risk.exposure import Exposure, apply_failed, apply_fill, reserve, roll_day
-from trading.risk.limits import Limits
 from trading.risk.market import MarketPicture
 
 log = structlog.get_logger(__name__)
@@ -40,7 +38,6 @@ class RiskManager:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._broker = worker.broker
-        self._account = worker.settings.account_key(worker.broker)
         self._start_cash = worker.settings.brokers[worker.broker].start_cash
         self._events = Events(worker.topics, worker.stage, worker.broker)
         self._table = exposure_table.exposure_table(worker.table(exposure_table.NAME, exposure_table.HELP))
@@ -48,22 +45,14 @@ class RiskManager:
         self._registry = InstrumentRegistry(())
         self._view = MarketView(worker.settings, self._registry)
         self._trading_state = TradingStateView(worker.settings, worker=f"{worker.stage}.{worker.broker}")
-        self._limits: dict[str, Limits] | None = None
+        account = worker.settings.account_key(worker.broker)
+        self._limits = LimitsBook(self._reference, account, worker.settings.risk.model_dump())
 
     async def load(self) -> None:
         """Instruments and limits, before the first message."""
         found = await self._reference.load("instruments", self._reference.data.load_instruments)
         self._registry = self._view.registry = InstrumentRegistry(found)
-        await self._load_limits()
-
-    async def _load_limits(self) -> None:
-        rows = await self._reference.load("limits", lambda: self._reference.data.load_limits(self._account))
-        self._limits = {scope: Limits.from_mapping(values) for scope, values in rows.items()}
-
-    def on_control(self, envelope: Envelope[Any]) -> None:
-        """An operator changed something: limits are read again before the next signal."""
-        if isinstance(envelope.data, LimitsChanged):
-            self._limits = None
+        await self._limits.ready()
 
     async def forget(self) -> None:
         """Partitions moved: read exposures from the table again."""
@@ -81,47 +70,54 @@ class RiskManager:
             if self._table.remembers("signal", signal.signal_id):
                 return Decision(duplicate=True)
             exposure = self._exposure(change.get(signal.account), signal.account, signal.origin.event_time)
-            result = self._decide(signal, exposure)
-            if isinstance(result, AcceptedSignal):
-                reserve(exposure, result)
-            change.put(signal.account, exposure, [self._output(result, envelope)])
+            instrument = self._registry.by_token(signal.instrument_token)
+            result = self._decide(signal, exposure, instrument)
+            if isinstance(result, AcceptedSignal) and instrument is not None:
+                reserve(exposure, result, instrument)
+            change.put(signal.account, exposure, self._outputs(result, envelope))
             return Decision(change.commit(), delivered=lambda: self._count(result))
 
-    def _decide(self, signal: Signal, exposure: Exposure) -> AcceptedSignal | DeniedSignal:
-        instrument = self._registry.by_token(signal.instrument_token)
-        limits = self._limits or {}
-        base = limits[""]
-        picture = self._picture(signal, instrument)
-        return decide(signal, exposure, limits.get(signal.strategy, base), picture, instrument)
+    def _decide(
+        self, signal: Signal, exposure: Exposure, instrument: Instrument | None
+    ) -> AcceptedSignal | DeniedSignal:
+        limits, own = self._limits.of_account, self._limits.of_strategy(signal.strategy)
+        return decide(signal, exposure, limits, self._picture(signal, instrument), instrument, own)
 
     def _picture(self, signal: Signal, instrument: Instrument | None) -> MarketPicture:
-        segment = instrument.segment if instrument else "NSE"
+        at = signal.origin.event_time
         return MarketPicture(
             clock=max(self._view.clock, signal.origin.clock) if self._same_run(signal) else signal.origin.clock,
-            phase=phase_at(segment, signal.origin.event_time),
+            phase=phase(instrument, at),
             trading_state=self._trading_state.state_for(self._broker, signal.strategy),
-            marks=self._view.prices,
+            square_off=square_off(instrument, trading_day(at)),
         )
 
     def _same_run(self, signal: Signal) -> bool:
         return self._view.run_id == signal.origin.run_id
 
-    def _output(self, result: AcceptedSignal | DeniedSignal, cause: Envelope[Signal]) -> Output:
-        accepted = isinstance(result, AcceptedSignal)
+    def _outputs(self, result: AcceptedSignal | DeniedSignal, cause: Envelope[Signal]) -> list[Output]:
+        """The decision, and for a signal that was accepted in part the denial of the rest."""
+        decision_id, rest_id = ids.decision_id(result.signal_id), ids.rest_id(result.signal_id)
+        if isinstance(result, DeniedSignal):
+            return [self._output(Topic.SIGNALS_REJECTED, result, decision_id, cause)]
+        accepted = self._output(Topic.SIGNALS_VALIDATED, result, decision_id, cause)
+        if result.rest is None:
+            return [accepted]
+        return [accepted, self._output(Topic.SIGNALS_REJECTED, result.rest, rest_id, cause)]
+
+    def _output(
+        self, topic: Topic, body: AcceptedSignal | DeniedSignal, message_id: str, cause: Envelope[Signal]
+    ) -> Output:
         return self._events.by_account(
-            Topic.SIGNALS_VALIDATED if accepted else Topic.SIGNALS_REJECTED,
-            result,
-            message_id=ids.decision_id(result.signal_id),
-            cause=cause,
-            account=result.account,
-            at=cause.data.origin.event_time,
+            topic, body, message_id=message_id, cause=cause, account=body.account, at=cause.data.origin.event_time
         )
 
     def _count(self, result: AcceptedSignal | DeniedSignal) -> None:
+        denied = result if isinstance(result, DeniedSignal) else result.rest
         if isinstance(result, AcceptedSignal):
             metrics.SIGNALS_ACCEPTED.labels(self._broker).inc()
-        else:
-            metrics.SIGNALS_DENIED.labels(self._broker, result.code).inc()
+        if denied is not None:
+            metrics.SIGNALS_DENIED.labels(self._broker, denied.code).inc()
 
     async def on_filled(self, record: Record) -> Decision:
         """A fill turns reserved exposure into a position."""
@@ -134,7 +130,6 @@ class RiskManager:
         return self._apply(
             record,
             filled.order.account,
-            ("fill", filled.fill_id),
             filled.event_time,
             lambda exposure: apply_fill(exposure, filled, instrument),
         )
@@ -144,36 +139,30 @@ class RiskManager:
         envelope = decode(OrderFailed, record.value)
         failed = envelope.data
         return self._apply(
-            record,
-            failed.order.account,
-            ("failed", failed.order.order_id),
-            failed.event_time,
-            lambda exposure: apply_failed(exposure, failed),
+            record, failed.order.account, failed.event_time, lambda exposure: apply_failed(exposure, failed)
         )
 
-    def _apply(self, record: Record, account: str, event: tuple[str, str], at: int, change_it: Any) -> Decision:
+    def _apply(self, record: Record, account: str, at: int, change_it: Callable[[Exposure], None]) -> Decision:
+        """Change an exposure; it recognises what it has seen before."""
         with self._table.transaction(record.source, record.offset) as change:
-            change.remember(*event, trading_day(at).isoformat())
             if change.applied(account):
                 return Decision(change.commit(), duplicate=True)
-            if self._table.remembers(*event):
-                return Decision(duplicate=True)
             exposure = self._exposure(change.get(account), account, at)
             change_it(exposure)
             change.put(account, exposure, [])
             return Decision(change.commit())
 
     def _exposure(self, found: Exposure | None, account: str, at: int) -> Exposure:
+        """In the day of `at`, at the marks of now."""
         exposure = found or Exposure(account=new_account(account, self._start_cash))
         day = trading_day(at)
-        if not exposure.day or day > date.fromisoformat(exposure.day):
-            roll_day(exposure, day, self._view.prices)
+        if roll_day(exposure, day, self._view.end_before(day)):
             self._table.forget_days_before(day.isoformat())
+        mark_to_market(exposure.account, self._view.prices)
         return exposure
 
     async def _ready(self, token: int) -> None:
-        if self._limits is None:
-            await self._load_limits()
+        await self._limits.ready()
         if self._registry.by_token(token) is None and not len(self._registry):
             await self.load()
 
@@ -197,5 +186,6 @@ def attach(worker: Worker) -> None:
     worker.background("reference", stage.load)
     worker.background("marks", stage._view.reader.run)
     worker.background("trading state", stage.follow_trading_state)
-    worker.follow_control(stage.on_control)
+    worker.background("limits", stage._limits.follow)
+    worker.follow_control(stage._limits.on_control)
     worker.on_recovered(stage.forget)

@@ -24,15 +24,16 @@ from faust_app.runtime.consume import Decision, Record
 from faust_app.runtime.errors import DecodeError
 from faust_app.runtime.reference_data import StrategyInstance
 from faust_app.runtime.topics import Topic
-from models.messages import CATALOGUE, ids
+from models.messages import CATALOGUE
 from models.messages.control import StrategiesChanged
 from models.messages.envelope import Envelope
-from models.messages.signals import Origin, Signal
+from models.messages.signals import Signal
 from models.messages.ticks import TickFrame
 from tables import strategy_state
 from tables.journal import Output
 from tables.strategy_state import CheckpointTable
 from trading.market.instruments import InstrumentRegistry
+from trading.strategies.signals import signal_of
 
 log = structlog.get_logger(__name__)
 NANOSECONDS = 1_000_000_000
@@ -155,43 +156,11 @@ class StrategyRunner:
             metrics.STRATEGY_CHECKPOINTS.inc()
 
     def _signals(self, frame: TickFrame, raised: Iterable[Raised]) -> Iterable[Output]:
-        for wish in raised:
-            for broker in wish.brokers:
-                signal = self._signal(frame, wish, broker)
+        for one in raised:
+            for broker in one.brokers:
+                account = self._worker.settings.account_key(broker)
+                signal = signal_of(one.wish, one.cause, instance=one.instance, broker=broker, account=account)
                 yield self._output(frame, signal, broker)
-
-    def _signal(self, frame: TickFrame, raised: Raised, broker: str) -> Signal:
-        wish, tick = raised.wish, raised.tick
-        return Signal(
-            signal_id=ids.signal_id(
-                frame.run_id, raised.instance, broker, wish.instrument_token, tick.sequence, wish.leg
-            ),
-            account=self._worker.settings.account_key(broker),
-            strategy=raised.instance,
-            instrument=raised.instrument.key,
-            instrument_token=wish.instrument_token,
-            intent=wish.intent,
-            side=wish.side,
-            quantity=wish.quantity,
-            target_quantity=wish.target_quantity,
-            order_type=wish.order_type,
-            limit_price=wish.limit_price,
-            product=wish.product,
-            validity=wish.validity,
-            validity_minutes=wish.validity_minutes,
-            leg=wish.leg,
-            reason=wish.reason,
-            origin=Origin(
-                run_id=frame.run_id,
-                frame_id=frame.id,
-                instrument_token=tick.instrument_token,
-                tick_sequence=tick.sequence,
-                event_time=tick.exchange_time or frame.event_time,
-                clock=frame.event_time,
-                price=tick.last_price,
-                received_ns=frame.received_ns,
-            ),
-        )
 
     def _output(self, frame: TickFrame, signal: Signal, broker: str) -> Output:
         name, version = CATALOGUE[Signal]

@@ -2,8 +2,8 @@
 
     signals.validated -> orders.submitted (the durable intent) -> broker -> orders.updates -> ack, filled, failed
 
-Each handler changes one table. The broker of a simulated account is the paper exchange, which is fed by the same
-ticks as the strategies; its reports take the same way back as a real broker's.
+Exits of brackets and cancels are intents on `orders.submitted`, too. The broker of a simulated account is the paper
+exchange, which is fed by the same ticks as the strategies; its reports take the same way back as a real broker's.
 """
 
 from __future__ import annotations
@@ -15,18 +15,22 @@ from typing import Any
 import structlog
 
 from agents.events import Events
-from agents.paper_exchange import PaperExchange
+from agents.order_desk import OrderDesks
+from agents.paper_exchange import PaperBroker
+from agents.recent_frames import read_again
 from agents.reference import Reference
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
-from faust_app.runtime.codec import decode, decode_frame
+from faust_app.runtime.codec import decode, decode_any, decode_frame
 from faust_app.runtime.consume import Decision, Record
+from faust_app.runtime.errors import DecodeError
 from faust_app.runtime.topics import Topic
 from faust_app.runtime.trading_state import TradingStateView
 from models.messages import ids
 from models.messages.control import TradingState
 from models.messages.envelope import Envelope
 from models.messages.orders import (
+    CancelSubmitted,
     OrderAcknowledged,
     OrderFailed,
     OrderStatus,
@@ -39,7 +43,7 @@ from tables import orders as orders_table
 from tables.journal import Output
 from trading.market.instruments import Instrument, InstrumentRegistry
 from trading.market.sessions import trading_day
-from trading.orders.state import Folded, OrderRecord, fold, submitted
+from trading.orders.state import Alarm, Folded, fold
 
 log = structlog.get_logger(__name__)
 NANOSECONDS = 1_000_000_000
@@ -53,7 +57,15 @@ class TradingEngine:
         self._broker = worker.broker
         self._events = Events(worker.topics, worker.stage, worker.broker)
         self._orders = orders_table.orders_table(worker.table(orders_table.NAME, orders_table.HELP))
-        self._exchange = PaperExchange(worker, self._events, self._find)
+        self._exchange = PaperBroker(worker, self._events, self._find)
+        self._desks = OrderDesks(
+            self._orders,
+            self._events,
+            self._find,
+            stage=worker.stage,
+            broker=worker.broker,
+            told=self._told,
+        )
         self._reference = Reference(worker)
         self._registry = InstrumentRegistry(())
         self._trading_state = TradingStateView(worker.settings, worker=f"{worker.stage}.{worker.broker}")
@@ -73,8 +85,20 @@ class TradingEngine:
         await self._ready()
         self._orders.forget()
         self._exchange.forget()
-        open_orders = sum(not record.status.is_terminal for _, record in self._orders.states())
+        self._desks.rebuild(self._partition)
+        async for partition, raw in read_again(self._worker, self._worker.topics.name(Topic.MARKET_TICKS)):
+            self.remember(partition, raw)
+        open_orders = sum(record.is_open for _, record in self._orders.states())
         metrics.ORDERS_OPEN.labels(self._broker).set(open_orders)
+
+    def remember(self, partition: int, raw: bytes) -> None:
+        """Take in a frame that was handled before a restart, for orders that arrive late and for last prices."""
+        try:
+            frame = decode_frame(raw)
+        except DecodeError:
+            return  # it went to the dead letters when it was handled
+        self._exchange.remember(partition, frame, raw)
+        self._desks.remember(partition, frame)
 
     async def on_accepted(self, record: Record) -> Decision:
         """An accepted signal becomes the durable intent of each of its orders. Repeats have the same ids."""
@@ -100,21 +124,33 @@ class TradingEngine:
         metrics.note_maximum(metrics.TICK_TO_ORDER_MAX.labels(self._broker), seconds)
 
     async def on_submitted(self, record: Record) -> Decision:
-        """Record the intent; unless it is refused at the last moment, hand it to the paper exchange."""
-        envelope = decode(OrderSubmitted, record.value)
+        """An intent: record an order and hand it to the paper exchange, or cancel one there."""
+        envelope = decode_any(record.value)
         await self._ready()
+        if isinstance(envelope.data, CancelSubmitted):
+            return Decision(self._exchange.cancel(record, envelope.data))
+        if isinstance(envelope.data, OrderSubmitted):
+            return self._take_in(record, envelope)
+        raise DecodeError(f"A {envelope.type} message is no intent")
+
+    def _take_in(self, record: Record, envelope: Envelope[OrderSubmitted]) -> Decision:
+        """Record an order; unless it is refused at the last moment or has to wait, hand it to the paper exchange."""
         order = envelope.data.order
         self._forget_old_days(record.partition, order.event_time)
         with self._orders.transaction(record.source, record.offset) as change:
             redelivered = change.applied(order.order_id)
             known = change.get(order.order_id)
             if known is None:
-                known, outputs = self._admit(order, envelope)
-                change.put(order.order_id, known, outputs)
+                admitted = self._desks.admit(record.partition, order, self._refusal(order))
+                known = admitted.record
+                change.put(order.order_id, known, self._desks.outputs(admitted, envelope))
+                if known.is_open:
+                    metrics.ORDERS_OPEN.labels(self._broker).inc()
             outputs = change.commit()
-        if known.status is OrderStatus.DENIED_LATE:
+        self._desks.note(record.partition, known)
+        if known.status is OrderStatus.DENIED_LATE or known.held:
             return Decision(outputs, duplicate=redelivered)
-        return Decision(outputs + self._exchange.place(record, order, envelope), duplicate=redelivered)
+        return Decision(outputs + self._exchange.place(record, known, envelope), duplicate=redelivered)
 
     def _forget_old_days(self, partition: int, at: int) -> None:
         """Once a day and partition: drop the finished orders of earlier days. The ledger has them."""
@@ -122,36 +158,34 @@ class TradingEngine:
         if self._days.get(partition, date.min) >= today:
             return
         self._days[partition] = today
-        for order_id, known in self._orders.states():
-            group = self._exchange.group(known.order.instrument_token)
-            is_old = known.status.is_terminal and trading_day(known.updated_at) < today
-            if is_old and self._worker.topics.partition(group) == partition:
-                self._orders.delete(order_id)
+        self._desks.forget_before(partition, at, lambda order: self._partition(order) == partition)
 
-    def _admit(self, order: PlannedOrder, cause: Envelope[Any]) -> tuple[OrderRecord, list[Output]]:
-        record = submitted(order)
+    def _partition(self, order: PlannedOrder) -> int:
+        return self._worker.topics.partition(self._exchange.group(order.instrument_token))
+
+    def _refusal(self, order: PlannedOrder) -> str:
         state = self._trading_state.state_for(self._broker, order.strategy)
-        if state is TradingState.ACTIVE or order.reduces:
-            metrics.ORDERS_OPEN.labels(self._broker).inc()
-            return record, []
-        record.status = OrderStatus.DENIED_LATE
-        record.reason = f"Trading is {state.value}"
-        failed = OrderFailed(
-            order=order,
-            broker_order_id="",
-            outcome=OrderStatus.DENIED_LATE,
-            filled_quantity=0,
-            reason=record.reason,
-            event_time=order.event_time,
-        )
-        metrics.ORDERS_FINISHED.labels(self._broker, OrderStatus.DENIED_LATE.value).inc()
-        return record, [self._failure(failed, cause)]
+        return "" if state is TradingState.ACTIVE or order.reduces else f"Trading is {state.value}"
+
+    def _told(self, what: Alarm | OrderFailed, order: PlannedOrder) -> None:
+        """The desk has an alarm, or denies an order; one that was held had been open."""
+        if isinstance(what, Alarm):
+            self._raise_alarm(what, order.order_id)
+            return
+        metrics.ORDERS_FINISHED.labels(self._broker, what.outcome.value).inc()
+        if self._orders.row(order.order_id) is not None:
+            metrics.ORDERS_OPEN.labels(self._broker).dec()
+
+    def _raise_alarm(self, alarm: Alarm, order_id: str) -> None:
+        metrics.ORDER_ALARMS.labels(self._broker, alarm.kind.value).inc()
+        log.error("order_alarm", order_id=order_id, kind=alarm.kind.value, alarm=alarm.message)
 
     async def on_frame(self, record: Record) -> Decision:
-        """The paper exchange meets a frame."""
+        """The brackets are looked at when the clock moves; the paper exchange meets the frame."""
         frame = decode_frame(record.value)
         self._processed.inc(len(frame.ticks))
-        return self._exchange.on_frame(record, frame)
+        outputs = self._desks.on_frame(record, frame)
+        return Decision(outputs + self._exchange.on_frame(record, frame))
 
     async def on_update(self, record: Record) -> Decision:
         """Fold a broker's report into the order; what is new in it becomes an acknowledgement, fills, a failure."""
@@ -165,10 +199,14 @@ class TradingEngine:
             if known is None:
                 log.warning("update_of_unknown_order", order_id=update.order_id)
                 return Decision()
-            was_open = not known.status.is_terminal
+            was_open = known.is_open
             folded = fold(known, update)
             change.put(update.order_id, folded.record, self._consequences(folded, envelope))
             outputs = change.commit()
+        self._desks.note(record.partition, folded.record)
+        if update.unknown_status:
+            metrics.UNKNOWN_STATUSES.labels(self._broker).inc()
+            log.warning("unknown_order_status", order_id=update.order_id, status=update.unknown_status)
         return Decision(outputs, delivered=lambda: self._count_folded(folded, was_open), duplicate=folded.is_repeat)
 
     def _consequences(self, folded: Folded, cause: Envelope[OrderUpdate]) -> list[Output]:
@@ -211,9 +249,8 @@ class TradingEngine:
         )
 
     def _count_folded(self, folded: Folded, was_open: bool) -> None:
-        if folded.alarm:
-            metrics.ORDER_ALARMS.labels(self._broker).inc()
-            log.error("order_alarm", order_id=folded.record.order.order_id, alarm=folded.alarm)
+        for alarm in folded.alarms:
+            self._raise_alarm(alarm, folded.record.order.order_id)
         seconds = (time.time_ns() - folded.record.order.received_ns) / NANOSECONDS
         for _ in folded.fills:
             metrics.FILLS.labels(self._broker).inc()

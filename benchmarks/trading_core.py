@@ -33,7 +33,9 @@ from models.messages.ticks import Level, Mode, Tick
 from trading.accounting.account import apply_fill, new_account
 from trading.market.instruments import Instrument
 from trading.market.sessions import Phase
-from trading.matching.book import PaperBook, match, place
+from trading.matching.exchange import PaperExchange
+from trading.matching.phases import Moment
+from trading.matching.rules import MatchingRules
 from trading.orders.state import fold, submitted
 from trading.risk.chain import decide
 from trading.risk.exposure import Exposure, reserve
@@ -53,11 +55,18 @@ LIMITS = Limits(
     max_gross_exposure=Decimal(10**14),
     max_open_orders=10**6,
     max_daily_trades=10**9,
+    max_order_rate=10**6,
+    order_rate_seconds=1,
     max_daily_loss=Decimal(10**12),
+    max_drawdown_percent=Decimal(50),
     price_collar_percent=Decimal(2),
+    price_band_percent=Decimal(20),
     stale_feed_seconds=10,
     max_signal_age_seconds=30,
     duplicate_window_seconds=1,
+    equity_margin_percent=Decimal(20),
+    futures_margin_percent=Decimal(20),
+    short_option_margin_percent=Decimal(15),
 )
 UNIVERSE = [
     Instrument(
@@ -219,8 +228,8 @@ def strategy_batches(kind: int) -> Iterator[Callable[[], object]]:
 
 def exposure_with_positions() -> Exposure:
     """One position in each of the instruments."""
-    found = Exposure(account=new_account("paper:main", Decimal(10**9)), day="2026-08-20")
-    found.day_start_equity = Decimal(10**9)
+    found = Exposure(account=new_account("paper:main", Decimal(10**9)))
+    found.account.day = "2026-08-20"
     for number in range(INSTRUMENTS):
         apply_fill(found.account, fill(number), UNIVERSE[number])
     return found
@@ -251,11 +260,11 @@ def decide_batches() -> Iterator[Callable[[], object]]:
 
 def quiet_match_batches() -> Iterator[Callable[[], object]]:
     """Ticks of an instrument without resting orders."""
-    book, some = PaperBook(), ticks(BATCH, 3, 3)
+    exchange, some, moment = PaperExchange(), ticks(BATCH, 3, 3), Moment(START)
 
     def batch() -> None:
         for one in some:
-            match(book, one, "run")
+            exchange.on_tick(one, moment, "run")
 
     while True:
         yield batch
@@ -267,10 +276,10 @@ def fill_match_batches() -> Iterator[Callable[[], object]]:
     orders = [order(number) for number in range(BATCH)]
 
     def batch() -> None:
+        exchange, moment = PaperExchange(), Moment(START + 5)
         for one, tick in zip(orders, some, strict=True):
-            book = PaperBook()
-            place(book, one, (), 150)
-            match(book, tick, "run")
+            exchange.submit(one)
+            exchange.on_tick(tick, moment, "run")
 
     while True:
         yield batch
@@ -318,14 +327,14 @@ def life_of_an_order_batches() -> Iterator[Callable[[], object]]:
     """Decide, reserve, place, match, fold, and book the fill in risk and portfolio."""
     exposure, portfolio = exposure_with_positions(), new_account("paper:main", Decimal(10**9))
     picture = MarketPicture(clock=START, phase=Phase.CONTINUOUS, trading_state=TradingState.ACTIVE, marks=MARKS)
-    number = 0
+    exchange, number = PaperExchange(MatchingRules(latency_ms=0)), 0
 
     def live(wish: Signal, instrument: Instrument, tick: Tick) -> None:
         result = accepted(decide(wish, exposure, LIMITS, picture, instrument))
-        reserve(exposure, result)
+        reserve(exposure, result, instrument)
         for planned in result.orders:
-            book, record = PaperBook(), submitted(planned)
-            for report in place(book, planned, (), 0) + match(book, tick, "run"):
+            record = submitted(planned)
+            for report in exchange.submit(planned) + exchange.on_tick(tick, Moment(tick.exchange_time), "run"):
                 folded = fold(record, report)
                 record = folded.record
                 for one in folded.fills:

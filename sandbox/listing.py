@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from random import Random
 
-from trading.market.instruments import COLUMNS, SEGMENT_NUMBERS, Instrument
+from trading.market.instrument_dump import COLUMNS, SEGMENT_NUMBERS
+from trading.market.instruments import Instrument
 
 INDEX_NAMES = ("NIFTY 50", "NIFTY BANK")
 KNOWN_NAMES = """

@@ -30,12 +30,16 @@ MOST_VOLUME = 2**32 - 1
 
 @dataclass
 class Recording:
-    """One symbol's session: bars, or prices by second. `previous_close_units` is 0 when unknown."""
+    """One symbol's session: bars, or prices by second. `previous_close_units` is 0 when unknown.
+
+    An index is what never had volume, on any day of its file.
+    """
 
     symbol: str
     bars: list[Bar] = field(default_factory=list)
     prices: list[tuple[int, int]] = field(default_factory=list)  # epoch second, 1/10,000 rupee
     previous_close_units: int = 0
+    is_index: bool = False
 
 
 def files_of(path: Path) -> list[Path]:
@@ -99,7 +103,8 @@ def _read_bars(file: Path, day: date | None) -> tuple[date, Recording]:
         raise BadRecording(file, 0, f"the volume of {day} is more than the {MOST_VOLUME} a packet can carry")
     before = [line for line in lines if line[0].date() < day][-1:]
     close = _bar(file, *before[0]).close_units if before else 0
-    return day, Recording(of_day[0][2][0].strip(), bars=bars, previous_close_units=close)
+    is_index = all(row[6].strip() == "0" for _, _, row in lines)
+    return day, Recording(of_day[0][2][0].strip(), bars=bars, previous_close_units=close, is_index=is_index)
 
 
 def _complete(file: Path, rows: Iterable[tuple[int, list[str]]], count: int) -> Iterator[tuple[int, list[str]]]:
@@ -160,5 +165,5 @@ def _read_prices(files: list[Path], day: date | None) -> tuple[date, list[Record
         ]
         if prices:
             _no_repeats(file, (at for at, _ in prices))
-            return wanted, [Recording(INDEX_NAME, prices=prices)]
+            return wanted, [Recording(INDEX_NAME, prices=prices, is_index=True)]
     raise BadRecording(files[0].parent, 0, f"holds no price of {day}")

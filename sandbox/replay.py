@@ -31,7 +31,7 @@ class ReplayMarket:
         self.session_start = min(session_start(self.day), *(self._first(one) for one in self._recordings))
 
     def _instrument(self, recording: Recording, number: int) -> Instrument:
-        if recording.prices:
+        if recording.is_index:
             return index(recording.symbol, number)
         return equity(recording.symbol, number, RECORDED_TICK_SIZE)
 

@@ -164,9 +164,9 @@ class Run:
     async def _seed(self) -> None:
         dump = await asyncio.to_thread(seeding.read_dump, self._settings, None)
         done = await seeding.seed(self._settings, dump)
-        self._say(f"{done.instruments} instruments loaded")
-        if done.problems:
-            self._say(f"{len(done.problems)} lines of the instrument dump were refused")
+        self._say(f"{done.instruments.accepted} instruments loaded")
+        if done.instruments.refused:
+            self._say(f"{done.instruments.refused} lines of the instrument dump were refused")
 
     async def _start_workers(self) -> None:
         self._workers = planned_workers(self._settings)

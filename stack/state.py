@@ -17,7 +17,7 @@ import yaml
 
 from faust_app.runtime.settings import RUNTIME_OVERLAY
 from stack.errors import CannotStart
-from trading.market.sessions import IST, next_trading_day
+from trading.market.sessions import IST, regular_day_from
 
 LEAST_FREE_BYTES = 1_000_000_000
 SESSION_FILE = "session.json"
@@ -103,8 +103,8 @@ class StateFolder:
         try:
             last = date.fromisoformat(json.loads(file.read_text())["session_date"])
         except (OSError, ValueError, KeyError):
-            return next_trading_day(datetime.now(IST).date())
-        return next_trading_day(last + timedelta(days=1))
+            return regular_day_from(datetime.now(IST).date())
+        return regular_day_from(last + timedelta(days=1))
 
     def note_session_date(self, day: date) -> None:
         """Remember the run's trading day."""

@@ -168,11 +168,18 @@ def limits(**values: Any) -> Limits:
         "max_gross_exposure": Decimal(100_000_000),
         "max_open_orders": 100,
         "max_daily_trades": 100,
+        "max_order_rate": 1000,
+        "order_rate_seconds": 1,
         "max_daily_loss": Decimal(50_000),
+        "max_drawdown_percent": Decimal(50),
         "price_collar_percent": Decimal(2),
+        "price_band_percent": Decimal(20),
         "stale_feed_seconds": 10,
         "max_signal_age_seconds": 30,
         "duplicate_window_seconds": 1,
+        "equity_margin_percent": Decimal(20),
+        "futures_margin_percent": Decimal(20),
+        "short_option_margin_percent": Decimal(15),
     }
     return Limits(**{**defaults, **values})
 
@@ -180,7 +187,8 @@ def limits(**values: Any) -> Limits:
 def exposure() -> Exposure:
     """An account that has only cash, on the day of `AT`."""
     account = new_account(ACCOUNT, Decimal(1_000_000))
-    return Exposure(account=account, day="2026-08-20", day_start_equity=Decimal(1_000_000))
+    account.day = "2026-08-20"
+    return Exposure(account=account)
 
 
 def market(**values: Any) -> MarketPicture:

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from models.messages.market import Mark, Marks
 from models.messages.ticks import Tick
 from trading.market.instruments import Instrument
-from trading.market.sessions import Phase, phase_at
+from trading.market.sessions import phase
 
 MOST_IN_MESSAGE = 2_000
-UNKNOWN_SEGMENT = "NSE"
 
 
 class MarkBoard:
@@ -18,7 +17,7 @@ class MarkBoard:
 
     def __init__(self, run_id: str, instruments: Iterable[Instrument]) -> None:
         self._run_id = run_id
-        self._segments = {one.instrument_token: one.segment for one in instruments}
+        self._instruments = {one.instrument_token: one for one in instruments}
         self._changed: dict[int, Tick] = {}
 
     def note(self, entries: Sequence[tuple[Tick, int]]) -> None:
@@ -29,13 +28,10 @@ class MarkBoard:
     def take(self, clock: int) -> Iterator[Marks]:
         """Messages with the marks that changed, at most 2,000 each; nothing when nothing changed."""
         ticks, self._changed = list(self._changed.values()), {}
-        phases: dict[str, Phase] = {}
         for start in range(0, len(ticks), MOST_IN_MESSAGE):
             part = ticks[start : start + MOST_IN_MESSAGE]
-            yield Marks(run_id=self._run_id, clock=clock, marks=tuple(self._mark(one, clock, phases) for one in part))
+            yield Marks(run_id=self._run_id, clock=clock, marks=tuple(self._mark(one, clock) for one in part))
 
-    def _mark(self, tick: Tick, clock: int, phases: dict[str, Phase]) -> Mark:
-        segment = self._segments.get(tick.instrument_token, UNKNOWN_SEGMENT)
-        if segment not in phases:
-            phases[segment] = phase_at(segment, clock)
-        return Mark(tick.instrument_token, tick.last_price_units, tick.exchange_time or clock, phases[segment].value)
+    def _mark(self, tick: Tick, clock: int) -> Mark:
+        now = phase(self._instruments.get(tick.instrument_token), clock)
+        return Mark(tick.instrument_token, tick.last_price_units, tick.exchange_time or clock, now.value)

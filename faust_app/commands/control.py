@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from faust_app.commands.control_events import actor, control_events
+from faust_app.commands.control_events import actor, control_events, operator_event
 from faust_app.commands.output import Yes, confirm, run
 from faust_app.runtime.errors import ConfigurationError, TransientError
 from faust_app.runtime.settings import Settings, settings
@@ -74,7 +74,7 @@ async def _tell(config: Settings, event: TradingStateChanged) -> None:
     """The switch works without Kafka; only the audit trail needs it."""
     try:
         async with control_events(config) as publish:
-            await publish(event, event.scope)
+            await publish(operator_event(event, event.scope))
     except TransientError as error:
         typer.echo(f"The state is in force, but not in the audit trail: {error}", err=True)
         raise typer.Exit(1) from error

@@ -6,12 +6,12 @@ import getpass
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
 from faust_app.runtime.settings import Settings
-
-Publish = Callable[[msgspec.Struct, str], Awaitable[None]]
+from models.messages.envelope import Envelope
 
 
 def actor() -> str:
@@ -22,23 +22,29 @@ def actor() -> str:
         return "unknown"
 
 
+def operator_event(body: msgspec.Struct, scope: str) -> Envelope[Any]:
+    """The envelope of what an operator did to a scope, just now."""
+    from faust_app.runtime.codec import new_id, root
+    from faust_app.runtime.topics import SHARED
+
+    return root(body, message_id=new_id(), broker=SHARED, key=scope, source="operator", at=datetime.now(UTC))
+
+
 @asynccontextmanager
-async def control_events(config: Settings) -> AsyncIterator[Publish]:
-    """A function that sends one event of a scope and waits until Kafka has it. Kafka must answer to begin with."""
+async def control_events(config: Settings) -> AsyncIterator[Callable[[Envelope[Any]], Awaitable[None]]]:
+    """A function that sends one event and waits until Kafka has it. Kafka must answer to begin with."""
     from aiokafka import AIOKafkaProducer
     from aiokafka.errors import KafkaError
 
-    from faust_app.runtime.codec import encode, new_id, root
+    from faust_app.runtime.codec import encode
     from faust_app.runtime.errors import TransientError
-    from faust_app.runtime.topics import SHARED, Topic, Topics
+    from faust_app.runtime.topics import Topic, Topics
 
     topic = Topics(config).name(Topic.CONTROL_EVENTS)
     producer = AIOKafkaProducer(bootstrap_servers=config.kafka.bootstrap, acks="all", enable_idempotence=True)
 
-    async def publish(body: msgspec.Struct, scope: str) -> None:
-        now = datetime.now(UTC)
-        envelope = root(body, message_id=new_id(), broker=SHARED, key=scope, source="operator", at=now)
-        await producer.send_and_wait(topic, key=scope.encode(), value=encode(envelope))
+    async def publish(envelope: Envelope[Any]) -> None:
+        await producer.send_and_wait(topic, key=envelope.key.encode(), value=encode(envelope))
 
     try:
         await producer.start()

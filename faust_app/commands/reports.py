@@ -26,8 +26,12 @@ ORDER_COLUMNS = (
     "reason",
     "order_id",
 )
-POSITION_COLUMNS = ("account", "strategy", "instrument", "quantity", "average_price", "mark", "realised", "unrealised")
-PNL_COLUMNS = ("account", "occurred_at", "cash", "realised", "unrealised", "charges", "equity", "fills")
+POSITION_MONEY = ("average_price", "mark", "realised", "unrealised", "day_pnl")
+POSITION_COLUMNS = ("account", "strategy", "instrument", "product", "quantity", *POSITION_MONEY, "alarm")
+PNL_COLUMNS = (
+    *("account", "occurred_at", "cash", "realised", "unrealised", "charges", "equity"),
+    *("day_pnl", "drawdown", "margin_used", "fills", "alarms"),
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -51,10 +55,15 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def positions(broker: Broker = None, as_json: AsJson = False) -> None:
-        """Open positions of every account, by strategy, from its latest snapshot."""
+        """Open positions of every account, by strategy, from its latest snapshot.
+
+        `day pnl` is what the position has made since the last close, before charges. An alarm needs a person: a
+        contract that will end in delivery (delivery_near), one that has expired unsettled (expired), more deliveries
+        sold than held (short_delivery), an intraday position left open over night (intraday_carried).
+        """
         config = _checked(broker)
         rows = [
-            {"account": snapshot["account"], **_money(position)}
+            {"account": snapshot["account"], **_money(position), "alarm": _alarm(snapshot, position)}
             for snapshot in run(latest_snapshots(config, broker))
             for position in snapshot["positions"]
             if position["quantity"]
@@ -63,9 +72,15 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def pnl(broker: Broker = None, as_json: AsJson = False) -> None:
-        """Cash, realised and unrealised P&L, charges and equity of every account."""
+        """Cash, realised and unrealised P&L, charges and equity of every account.
+
+        `day pnl` is since the last close, charges included; `drawdown` is below the most the account has been worth;
+        `margin used` is an estimate of what positions tie up.
+        """
         config = _checked(broker)
         rows = run(latest_snapshots(config, broker))
+        if not as_json:
+            rows = [{**row, "alarms": len(row["alarms"])} for row in rows]
         show(rows, PNL_COLUMNS, as_json=as_json, empty="No snapshots yet")
 
 
@@ -94,8 +109,14 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _money(position: dict[str, Any]) -> dict[str, Any]:
-    names = ("average_price", "mark", "realised", "unrealised")
-    return {**position, **{name: Decimal(position[name]).normalize() for name in names}}
+    return {**position, **{name: Decimal(position.get(name, 0)).normalize() for name in POSITION_MONEY}}
+
+
+def _alarm(snapshot: dict[str, Any], position: dict[str, Any]) -> str | None:
+    """What the snapshot says of a position that needs a person."""
+    of = ("strategy", "instrument", "product")
+    same = (alarm["kind"] for alarm in snapshot["alarms"] if all(alarm[name] == position[name] for name in of))
+    return next(same, None)
 
 
 async def _orders(config: Settings, broker: str | None, status: str | None, limit: int) -> list[dict[str, Any]]:

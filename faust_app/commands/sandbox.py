@@ -14,7 +14,7 @@ import typer
 
 from faust_app.runtime.errors import ConfigurationError
 from models.messages.validation import LATEST_SECOND
-from trading.market.sessions import IST, next_trading_day, trading_day
+from trading.market.sessions import IST, regular_day_from, trading_day
 
 if TYPE_CHECKING:
     from sandbox.market import Market
@@ -64,7 +64,7 @@ def register(app: typer.Typer) -> None:
             if replay is not None:
                 market: Market = _replay(replay, day, symbols)
             else:
-                market = _synthetic(seed, symbols or 50, day or next_trading_day(datetime.now(IST).date()), rate)
+                market = _synthetic(seed, symbols or 50, day or regular_day_from(datetime.now(IST).date()), rate)
         except SandboxFailure as error:
             raise ConfigurationError(str(error)) from error
         exchange = Sandbox(

@@ -1,4 +1,4 @@
-"""`alpha-panda seed`: instruments, strategy instances and limits, so that the pipeline has something to run."""
+"""`alpha-panda seed`: instruments and strategy instances, so that the pipeline has something to run."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
+from faust_app.commands.instruments import sentence, show_findings
 from faust_app.commands.output import run
 from faust_app.runtime.settings import settings
-
-MOST_PROBLEMS = 20
 
 
 def register(app: typer.Typer) -> None:
@@ -22,17 +21,10 @@ def register(app: typer.Typer) -> None:
             Path | None, typer.Option(help="Instrument dump (CSV, Kite's columns); default: the feed's server.")
         ] = None,
     ) -> None:
-        """Load the instrument dump; add default strategies and limits where there are none yet."""
+        """Load the instrument dump; add default strategies where there are none yet."""
         from faust_app.runtime import seeding
 
         config = settings()
         done = run(seeding.seed(config, seeding.read_dump(config, instruments)))
-        for problem in done.problems[:MOST_PROBLEMS]:
-            typer.echo(f"Instrument dump line {problem.line}: {problem.reason}", err=True)
-        if len(done.problems) > MOST_PROBLEMS:
-            typer.echo(f"... and {len(done.problems) - MOST_PROBLEMS} more refused lines", err=True)
-        typer.echo(
-            f"{done.instruments} instruments loaded, {len(done.problems)} lines refused; "
-            f"strategies added: {', '.join(done.strategies) or 'none'}; "
-            f"limits added: {', '.join(done.limits) or 'none'}"
-        )
+        show_findings(done.instruments.findings)
+        typer.echo(f"{sentence(done.instruments)}; strategies added: {', '.join(done.strategies) or 'none'}")

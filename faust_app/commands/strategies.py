@@ -7,7 +7,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 import yaml
 
-from faust_app.commands.control_events import actor, control_events
+from faust_app.commands.control_events import actor, control_events, operator_event
 from faust_app.commands.output import AsJson, run, show
 from faust_app.runtime.errors import ConfigurationError, one_sentence
 from faust_app.runtime.settings import Settings, settings
@@ -73,7 +73,7 @@ async def _change(config: Settings, instance: str, what: str, **values: Any) -> 
             if not await Repository(engine).change_strategy(instance, **values):
                 await _unknown(config, instance)
             event = StrategiesChanged(strategies=(instance,), actor=actor(), reason=what)
-            await publish(event, f"strategy:{instance}")
+            await publish(operator_event(event, f"strategy:{instance}"))
     finally:
         await engine.dispose()
     typer.echo(f"{instance}: {what}")

@@ -150,8 +150,10 @@ def _accepted_values(envelope: Envelope[AcceptedSignal]) -> Values:
 
 
 def _denied_values(envelope: Envelope[DeniedSignal]) -> Values:
+    """Where only the rest of a signal was denied, it stays accepted; the code says that there was a rest."""
     denied = envelope.data
-    return _signal_row(envelope, decision="denied", code=denied.code, instrument=denied.instrument)
+    decision = None if denied.is_rest else "denied"
+    return _signal_row(envelope, decision=decision, code=denied.code, instrument=denied.instrument)
 
 
 def _signal_row(envelope: Envelope[Any], **known: Any) -> Values:
@@ -261,23 +263,24 @@ def _fill_values(envelope: Envelope[OrderFilled]) -> Values:
     }
 
 
+SNAPSHOT_MONEY = (
+    *("start_cash", "cash", "position_value", "realised", "unrealised", "charges", "equity"),
+    *("day_pnl", "high_water_mark", "drawdown", "margin_used"),
+)
+
+
 def _snapshot_values(envelope: Envelope[PortfolioSnapshot]) -> Values:
     body = envelope.data
-    money = ("start_cash", "cash", "position_value", "realised", "unrealised", "charges", "equity")
-    return {name: getattr(body, name) for name in money} | {
+    return {name: getattr(body, name) for name in SNAPSHOT_MONEY} | {
         "snapshot_id": envelope.id,
         "broker": envelope.broker,
         "account": body.account,
         "cause": body.cause.value,
         "fills": body.fills,
         "occurred_at": envelope.occurred_at,
-        "positions": [_position(position) for position in body.positions],
+        "positions": msgspec.to_builtins(body.positions),
+        "alarms": msgspec.to_builtins(body.alarms),
     }
-
-
-def _position(position: Any) -> Values:
-    values: Values = msgspec.to_builtins(position)
-    return values
 
 
 def _difference_values(envelope: Envelope[ReconciliationDifference]) -> Values:

@@ -1,13 +1,13 @@
-"""PostgreSQL through SQLAlchemy: the engine, transactions, and the writing of reference data."""
+"""PostgreSQL through SQLAlchemy: the engine, transactions, and the writing of strategies."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import URL, delete, update
+from sqlalchemy import URL, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -17,10 +17,7 @@ from faust_app.runtime.errors import TransientError
 from faust_app.runtime.postgres import AWAY_STATES, CONNECT_SECONDS, connect_arguments, is_away
 from faust_app.runtime.reference_data import StrategyInstance
 from faust_app.runtime.settings import PostgresSettings, Settings
-from models.rows.reference import InstrumentRow, LimitsRow, StrategyRow
-from trading.market.instruments import Instrument
-
-ROWS_AT_ONCE = 1000
+from models.rows.reference import InstrumentRow, StrategyRow
 
 
 def database_url(config: PostgresSettings) -> URL:
@@ -79,18 +76,10 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 class Repository:
-    """Writes reference data; `ReferenceData` reads it."""
+    """Writes strategies; `ReferenceData` reads them."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-
-    async def replace_instruments(self, instruments: Sequence[Instrument]) -> None:
-        """Make `instruments` the whole list, in one transaction."""
-        rows = [_instrument_values(one) for one in instruments]
-        async with transaction(self._engine) as connection:
-            await connection.execute(delete(InstrumentRow))
-            for start in range(0, len(rows), ROWS_AT_ONCE):
-                await connection.execute(insert(InstrumentRow), rows[start : start + ROWS_AT_ONCE])
 
     async def add_strategies(self, instances: Iterable[StrategyInstance]) -> list[str]:
         """Insert those that do not exist yet; an operator's changes stay. Returns the names added."""
@@ -102,24 +91,19 @@ class Repository:
                 added.extend(row.scalars())
         return added
 
+    async def co_locate(self, groups: Mapping[str, str]) -> None:
+        """Put instruments, by key, into co-location groups: before workers start, for they keep their partitions."""
+        async with transaction(self._engine) as connection:
+            for key, group in groups.items():
+                statement = update(InstrumentRow).where(InstrumentRow.key == key)
+                await connection.execute(statement.values(co_location_group=group))
+
     async def change_strategy(self, instance: str, **values: Any) -> bool:
         """Change columns of one instance; False when it does not exist."""
         statement = update(StrategyRow).where(StrategyRow.instance == instance)
         async with transaction(self._engine) as connection:
             changed = await connection.execute(statement.values(**values, updated_at=datetime.now(UTC)))
         return bool(changed.rowcount)
-
-    async def add_limits(self, account: str, limits: dict[str, Any]) -> bool:
-        """Give the account limits when it has none; True when it did not."""
-        values = {"account": account, "strategy": "", "limits": limits, "updated_at": datetime.now(UTC)}
-        async with transaction(self._engine) as connection:
-            statement = insert(LimitsRow).values(**values).on_conflict_do_nothing().returning(LimitsRow.account)
-            return (await connection.execute(statement)).first() is not None
-
-
-def _instrument_values(one: Instrument) -> dict[str, Any]:
-    values = {name: getattr(one, name) for name in Instrument.__struct_fields__ if name != "group"}
-    return {**values, "key": one.key, "co_location_group": one.group}
 
 
 def _strategy_values(one: StrategyInstance) -> dict[str, Any]:

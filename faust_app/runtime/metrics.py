@@ -104,7 +104,10 @@ TRADING_STATE = _gauge("trading_state", "0 active, 1 reducing, 2 halted", "broke
 ORDERS_SUBMITTED = _counter("orders_submitted", "Orders whose intent is durable", "broker")
 ORDERS_FINISHED = _counter("orders_finished", "Orders that reached a terminal state", "broker", "outcome")
 ORDERS_OPEN = _gauge("orders_open", "Orders that are not terminal", "broker")
-ORDER_ALARMS = _counter("order_alarms", "Reports that contradict an order's state", "broker")
+ORDER_ALARMS = _counter(
+    "order_alarms", "Reports that contradict an order, positions left without exits", "broker", "kind"
+)
+UNKNOWN_STATUSES = _counter("unknown_order_statuses", "Reports with a status of the broker nobody knows", "broker")
 FILLS = _counter("fills", "Fills published", "broker")
 TICK_TO_ORDER_SECONDS = _histogram(
     "tick_to_order_seconds", "From the tick's arrival at the feed to the order's durable intent", "broker"
@@ -116,7 +119,10 @@ LAST_SNAPSHOT = _gauge("last_snapshot_timestamp_seconds", "Wall time of the last
 PNL_REALISED = _gauge("pnl_realised_rupees", "Realised profit and loss before charges", "broker", "account")
 PNL_UNREALISED = _gauge("pnl_unrealised_rupees", "Unrealised profit and loss", "broker", "account")
 PNL_CHARGES = _gauge("pnl_charges_rupees", "Charges booked", "broker", "account")
+PNL_DAY = _gauge("pnl_day_rupees", "Profit and loss of the day, charges included", "broker", "account")
 EQUITY = _gauge("equity_rupees", "Cash and the value of positions", "broker", "account")
+DRAWDOWN = _gauge("drawdown_rupees", "Equity below the most it has been", "broker", "account")
+ACCOUNT_ALARMS = _gauge("account_alarms", "Positions that need a person, by kind", "broker", "account", "kind")
 
 # Seen from outside
 LAG = _gauge("consumer_lag_messages", "Log end minus committed offset", "group", "topic", "partition")

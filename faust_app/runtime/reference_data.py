@@ -29,29 +29,29 @@ class ReferenceData:
         self._settings = settings
 
     async def load_instruments(self) -> list[Instrument]:
-        """All instruments, in key order."""
-        return [_instrument(row) for row in await self._fetch("select * from instruments order by key")]
+        """The instruments that are listed, in key order."""
+        query = "select * from instruments where vanished_on is null order by key"
+        return [instrument_of(row) for row in await self._fetch(query)]
 
     async def load_strategies(self) -> list[StrategyInstance]:
         """All instances, enabled or not, in name order."""
         return [_strategy(row) for row in await self._fetch("select * from strategies order by instance")]
 
     async def load_limits(self, account: str) -> dict[str, dict[str, Any]]:
-        """Full limits by strategy; the account's own are under the empty name. Empty when it has none."""
+        """What an operator has set, by strategy; under the empty name for the whole account."""
         rows = await self._fetch("select strategy, limits from limits where account = $1", account)
-        found = {row["strategy"]: msgspec.json.decode(row["limits"]) for row in rows}
-        if "" not in found:
-            return {}
-        return {strategy: {**found[""], **limits} for strategy, limits in found.items()}
+        return {row["strategy"]: msgspec.json.decode(row["limits"], type=dict[str, Any]) for row in rows}
 
     async def _fetch(self, query: str, *arguments: object) -> list[Any]:
         async with connection(self._settings) as opened:
             return list(await opened.fetch(query, *arguments))
 
 
-def _instrument(row: Any) -> Instrument:
+def instrument_of(row: Any) -> Instrument:
+    """The instrument of a row of the table."""
     values = {name: row[name] for name in Instrument.__struct_fields__ if name != "group"}
-    return Instrument(**{**values, "tick_size": row["tick_size"].normalize()}, group=row["co_location_group"])
+    money = {name: row[name].normalize() for name in ("tick_size", "strike")}
+    return Instrument(**(values | money), group=row["co_location_group"])
 
 
 def _strategy(row: Any) -> StrategyInstance:

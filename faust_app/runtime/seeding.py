@@ -1,21 +1,22 @@
-"""What a pipeline needs before it can run: instruments, strategy instances, limits."""
+"""What a pipeline needs before it can run: instruments and strategy instances."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-import httpx
-
 from faust_app.runtime.database import Repository, create_engine
-from faust_app.runtime.errors import ConfigurationError, TransientError, one_sentence
-from faust_app.runtime.reference_data import StrategyInstance
+from faust_app.runtime.errors import ConfigurationError, one_sentence
+from faust_app.runtime.instrument_dumps import RawDump, dump_of_file, dump_of_server
+from faust_app.runtime.instrument_load import Loaded, LoadRequest, load
+from faust_app.runtime.reference_data import ReferenceData, StrategyInstance
 from faust_app.runtime.settings import PROJECT, Settings, read_layer
-from trading.market.instruments import Problem, parse_dump
-from trading.strategies.registry import StrategyNotFound, find
+from trading.market.sessions import IST
+from trading.strategies.groups import co_location_groups
+from trading.strategies.registry import StrategyNotFound, find, names
 
-DOWNLOAD_SECONDS = 30.0
-KITE = "https://api.kite.trade"
 EVERY = "*"
 
 
@@ -23,46 +24,37 @@ EVERY = "*"
 class Seeded:
     """What was loaded, and what of it is new."""
 
-    instruments: int
-    problems: list[Problem]
+    instruments: Loaded
     strategies: list[str]
-    limits: list[str]
 
 
-def read_dump(config: Settings, file: Path | None) -> str:
-    """The instrument dump's text, from a file or from the feed's server."""
-    if file is not None:
-        try:
-            return file.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"Cannot read {file}: {error}") from error
-    root = config.feed.root or KITE
-    try:
-        response = httpx.get(f"{root.rstrip('/')}/instruments", timeout=DOWNLOAD_SECONDS, follow_redirects=True)
-        response.raise_for_status()
-    except httpx.HTTPError as error:
-        raise TransientError(f"No instrument dump from {root}: {error}") from error
-    return response.text
+def read_dump(config: Settings, file: Path | None) -> RawDump:
+    """The instrument dump, from a file or from the feed's server."""
+    return dump_of_server(config) if file is None else dump_of_file(file)
 
 
-async def seed(config: Settings, dump: str) -> Seeded:
-    """Replace the instruments; add strategies and limits where there are none. Raises ConfigurationError."""
-    found, problems = parse_dump(dump)
-    if not found:
-        first = f" (line {problems[0].line}: {problems[0].reason})" if problems else ""
-        raise ConfigurationError(f"The instrument dump holds no usable instrument{first}; nothing was changed")
+async def seed(config: Settings, dump: RawDump) -> Seeded:
+    """Load the instruments as today's; add strategies where there are none. Raises ConfigurationError."""
     strategies = default_strategies(config)
+    today = datetime.now(IST).date()
+    # another market on the sandbox lists other instruments
+    request = LoadRequest(dump, today, today, actor="seed", insist=config.feed.root is not None)
+    loaded = await load(config, request)
     engine = create_engine(config, pool_size=1)
     try:
         repository = Repository(engine)
-        await repository.replace_instruments(found)
         added = await repository.add_strategies(strategies)
-        accounts = [config.account_key(broker) for broker in config.enabled_brokers]
-        limits = config.risk.model_dump(mode="json")
-        given = [account for account in accounts if await repository.add_limits(account, limits)]
+        await repository.co_locate(_groups(await ReferenceData(config).load_strategies()))
     finally:
         await engine.dispose()
-    return Seeded(len(found), problems, added, given)
+    return Seeded(loaded, added)
+
+
+def _groups(instances: Iterable[StrategyInstance]) -> dict[str, str]:
+    """Co-location groups of the instances, disabled ones included: they may be enabled while everything runs."""
+    known = set(names())
+    joint = (one for one in instances if one.strategy in known and find(one.strategy).joint)
+    return co_location_groups(one.instruments for one in joint if EVERY not in one.instruments)
 
 
 def default_strategies(config: Settings) -> list[StrategyInstance]:

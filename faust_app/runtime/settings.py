@@ -25,10 +25,11 @@ from pydantic_settings import (
 )
 
 from faust_app.runtime.errors import ConfigurationError
+from trading.matching.rules import MatchingRules
 
 PROJECT = Path(__file__).resolve().parents[2]
 RUNTIME_OVERLAY = "runtime.yaml"
-LISTS = ("instruments", "strategies")  # files in config/ that are no profiles
+LISTS = ("freeze_quantities", "instruments", "strategies")  # files in config/ that are no profiles
 STATE_DIRECTORY = ".local"
 ENVIRONMENT = "ALPHA_PANDA__"
 NO_BROKERS = ("shared", "market", "control")  # first parts of topics without a broker
@@ -111,23 +112,62 @@ class BrokerSettings(Section):
     execution: Execution = Field(Execution.SIMULATED, description="simulated (paper exchange) or live")
     account: str = Field("main", pattern=r"^[a-z0-9_-]{1,32}$", description="account name")
     start_cash: Decimal = Field(Decimal("1000000"), gt=0, description="cash of a new account, rupees")
-    fill_latency_ms: int = Field(150, ge=0, le=60_000, description="simulated time from order to exchange")
+    delivery_alarm_days: int = Field(
+        5, ge=0, le=90, description="calendar days before expiry from which a contract that ends in delivery alarms"
+    )
+
+
+class PaperSettings(Section):
+    """The paper exchange: what a simulated fill assumes."""
+
+    latency_ms: int = Field(150, ge=0, le=60_000, description="time from order to exchange")
+    latency_jitter_ms: int = Field(0, ge=0, le=60_000, description="up to so much more, by order")
+    slippage_percent: Decimal | None = Field(
+        Decimal("0.05"), ge=0, le=50, description="paid beyond the visible levels; none fills nothing there"
+    )
+    level_share_percent: int = Field(100, ge=1, le=100, description="share of each level's quantity an order may have")
+    partial_percent: int = Field(0, ge=0, le=100, description="of the ticks an order meets, so many fill only a part")
+    auction_band_percent: Decimal = Field(Decimal(3), gt=0, le=50, description="the closing auction's price band")
+    seed: int = Field(0, description="what jitter and parts are drawn from, with the order's id")
+
+    def rules(self) -> MatchingRules:
+        """As the paper exchange takes them."""
+        return MatchingRules(**self.model_dump())
 
 
 class RiskSettings(Section):
-    """Risk limits given to an account that has none in Postgres yet (`seed` writes them)."""
+    """Limits that hold until an operator sets others for an account or a strategy (`alpha-panda limits set`)."""
 
     max_order_quantity: int = Field(5_000, ge=1, description="units in one order")
     max_position_quantity: int = Field(10_000, ge=1, description="units of one instrument, per strategy")
     max_order_notional: Decimal = Field(Decimal("500000"), gt=0, description="rupees in one order")
-    max_gross_exposure: Decimal = Field(Decimal("5000000"), gt=0, description="rupees over all positions and orders")
+    max_gross_exposure: Decimal = Field(Decimal("5000000"), gt=0, description="rupees over all positions and entries")
     max_open_orders: int = Field(200, ge=1, description="orders working at once")
     max_daily_trades: int = Field(5_000, ge=1, description="accepted orders a day")
+    max_order_rate: int = Field(10, ge=1, description="accepted orders within `order_rate_seconds`")
+    order_rate_seconds: int = Field(1, ge=1, le=60, description="event seconds over which orders are counted")
     max_daily_loss: Decimal = Field(Decimal("50000"), gt=0, description="rupees lost in a day, net of charges")
-    price_collar_percent: Decimal = Field(Decimal("2"), gt=0, description="limit price from the signal's price")
+    max_drawdown_percent: Decimal = Field(
+        Decimal("20"), gt=0, le=100, description="of the account's highest equity, lost since"
+    )
+    price_collar_percent: Decimal = Field(
+        Decimal("2"), gt=0, le=100, description="limit price from the signal's price or the trigger"
+    )
+    price_band_percent: Decimal = Field(
+        Decimal("20"), gt=0, le=100, description="prices from the last close, where the day's band is not known"
+    )
     stale_feed_seconds: int = Field(10, ge=1, description="tick older than the feed's clock by more is stale")
-    duplicate_window_seconds: int = Field(1, ge=1, description="same side again within so long is a duplicate")
     max_signal_age_seconds: int = Field(30, ge=1, description="signal older than the market's clock by more is refused")
+    duplicate_window_seconds: int = Field(1, ge=1, description="same side again within so long is a duplicate")
+    equity_margin_percent: Decimal = Field(
+        Decimal("20"), gt=0, le=100, description="of an intraday equity position's worth, blocked as margin"
+    )
+    futures_margin_percent: Decimal = Field(
+        Decimal("20"), gt=0, le=100, description="of a futures position's worth, blocked as margin"
+    )
+    short_option_margin_percent: Decimal = Field(
+        Decimal("15"), gt=0, le=100, description="of a written option's strikes, blocked as margin"
+    )
 
 
 class DeliverySettings(Section):
@@ -165,7 +205,7 @@ class StackSettings(Section):
     state_directory: Path = Field(Path(STATE_DIRECTORY), description="data, logs and sockets of the local stack")
     web_port_base: Port = Field(16600, description="first port tried for the workers' pages")
     sandbox_port: Port = Field(18000, description="port of the sandbox exchange")
-    sandbox_seed: int = Field(7, description="seed of the synthetic market")
+    sandbox_seed: int = Field(0, description="seed of the synthetic market")
     sandbox_symbols: int = Field(50, ge=1, le=9000, description="instruments of the synthetic market")
     sandbox_rate: int | None = Field(None, ge=1, le=100_000, description="synthetic ticks a market second over all")
     sandbox_speed: float = Field(1.0, gt=0, le=1000, description="market seconds a second")
@@ -193,6 +233,7 @@ class Settings(BaseSettings):
         default_factory=lambda: {"paper": BrokerSettings.model_validate({"enabled": True})},
         description="brokers by name",
     )
+    paper: PaperSettings = PaperSettings()  # type: ignore[call-arg]
     risk: RiskSettings = RiskSettings()  # type: ignore[call-arg]
     delivery: DeliverySettings = DeliverySettings()  # type: ignore[call-arg]
     log: LogSettings = LogSettings()  # type: ignore[call-arg]
@@ -240,7 +281,7 @@ def read_layer(path: Path) -> dict[str, Any]:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigurationError(f"{path} is not valid YAML: {_yaml_problem(error)}") from None
     if not isinstance(loaded, dict):
         raise ConfigurationError(f"{path} must hold a mapping, not a {type(loaded).__name__}")
@@ -250,9 +291,11 @@ def read_layer(path: Path) -> dict[str, Any]:
     return loaded
 
 
-def _yaml_problem(error: yaml.YAMLError | UnicodeDecodeError) -> str:
+def _yaml_problem(error: yaml.YAMLError | ValueError) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"line {error.problem_mark.line + 1}: {error.problem}"
+    if not isinstance(error, (yaml.YAMLError, UnicodeDecodeError)):
+        return "it holds a date or a number that does not exist"
     return "it holds bytes that are not text"
 
 

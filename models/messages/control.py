@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import msgspec
+
 from models.messages.validation import Checked, Count, Note, Text
 
 
@@ -30,10 +32,23 @@ class TradingStateChanged(Checked, frozen=True, kw_only=True):
     reason: Note
 
 
+class LimitChange(Checked, frozen=True, kw_only=True):
+    """What an operator had set, and has now; None where nothing."""
+
+    before: Note | None = None
+    after: Note | None = None
+
+
 class LimitsChanged(Checked, frozen=True, kw_only=True):
-    """`control.limits`: the limits of `scope` changed; readers load them again."""
+    """`control.limits`: what is set for `account`, or for one `strategy` there; readers load the limits again.
+
+    `scope` names both in one text.
+    """
 
     scope: Text
+    account: Note = ""
+    strategy: Note = ""
+    changes: dict[str, LimitChange] = msgspec.field(default_factory=dict)
     actor: Text
     reason: Note
 

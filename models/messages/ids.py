@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-from uuid import UUID, uuid5
+from uuid import UUID
 
 NAMESPACE = UUID("6f0b8f57-2a3e-5c1d-9b84-5d1c7a1f0e42")
 TAG_LENGTH = 20
+_NAMESPACE = NAMESPACE.bytes
+_VERSION_AND_VARIANT = 5 << 76 | 0b10 << 62  # RFC 4122
+_FREE_BITS = (1 << 128) - 1 & ~(0xF << 76) & ~(0b11 << 62)
 
 
 def _derive(kind: str, *parts: str | int) -> str:
-    return str(uuid5(NAMESPACE, "\x1f".join((kind, *map(str, parts)))))
+    """What `str(uuid5(NAMESPACE, ...))` gives, in a third of the time."""
+    name = "\x1f".join((kind, *map(str, parts)))
+    digest = int.from_bytes(hashlib.sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()[:16], "big")
+    text = f"{digest & _FREE_BITS | _VERSION_AND_VARIANT:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def signal_id(run_id: str, strategy: str, broker: str, instrument_token: int, tick_sequence: int, leg: int) -> str:
-    """Id of a signal."""
-    return _derive("signal", run_id, strategy, broker, instrument_token, tick_sequence, leg)
+def signal_id(run_id: str, strategy: str, broker: str, instrument_token: int, cause: int | str, leg: int) -> str:
+    """Id of a signal. `cause` is the sequence of the instrument's tick, or names another tick or a second."""
+    return _derive("signal", run_id, strategy, broker, instrument_token, cause, leg)
 
 
 def decision_id(signal: str) -> str:
@@ -24,9 +30,24 @@ def decision_id(signal: str) -> str:
     return _derive("decision", signal)
 
 
+def rest_id(signal: str) -> str:
+    """Id of the denial of what a signal asks for beyond the accepted part."""
+    return _derive("rest", signal)
+
+
 def order_id(signal: str, slice_number: int) -> str:
     """Id of one slice of an accepted signal."""
     return _derive("order", signal, slice_number)
+
+
+def exit_id(entry: str, number: int) -> str:
+    """Id of the exit that an entry's bracket sends as its `number`-th, from 0."""
+    return _derive("exit", entry, number)
+
+
+def cancel_id(order: str, second: int) -> str:
+    """Id of the intent to cancel an order, made in an event second."""
+    return _derive("cancel", order, second)
 
 
 def order_event_id(kind: str, order: str) -> str:
@@ -50,6 +71,5 @@ def snapshot_id(account: str, cause: str) -> str:
 
 
 def order_tag(order: str) -> str:
-    """Kite `tag` of an order: 20 characters of [A-Z2-7], derived from the order id alone."""
-    digest = hashlib.sha256(order.encode()).digest()
-    return base64.b32encode(digest).decode()[:TAG_LENGTH]
+    """Kite `tag` of an order: 20 hexadecimal digits, derived from the order id alone."""
+    return hashlib.sha256(order.encode()).hexdigest()[:TAG_LENGTH]

@@ -43,6 +43,12 @@ class Product(StrEnum):
     NRML = "NRML"
 
 
+WITH_LIMIT = (OrderType.LIMIT, OrderType.SL)
+WITH_TRIGGER = (OrderType.SL, OrderType.SL_M)
+AUTOMATIC_PROTECTION = Decimal(-1)
+PRICES = ("limit_price", "trigger_price", "stop_loss", "target")
+
+
 class Validity(StrEnum):
     """Kite's validities."""
 
@@ -76,7 +82,13 @@ _TERMINAL = frozenset(
 
 
 class PlannedOrder(Checked, frozen=True, kw_only=True):
-    """One order as risk approved it. Prices in rupees, `quantity` in units (a multiple of the lot)."""
+    """One order as risk approved it. Prices in rupees, `quantity` in units (a multiple of the lot).
+
+    `market_protection` is Kite's: percent of the price up to which a MARKET or SL-M order may fill, -1 for automatic.
+    An entry's `stop_loss` and `target` make its exits, sent as it fills; such an exit has the entry's id as
+    `oco_group`. `exits_seen` is how many units exits of that kind had taken off the strategy's position on the order's
+    trading day, as far as risk knew when it approved this order.
+    """
 
     order_id: Text
     signal_id: Text
@@ -90,6 +102,11 @@ class PlannedOrder(Checked, frozen=True, kw_only=True):
     order_type: OrderType
     limit_price: Decimal | None = None
     trigger_price: Decimal | None = None
+    market_protection: Decimal = AUTOMATIC_PROTECTION
+    stop_loss: Decimal | None = None
+    target: Decimal | None = None
+    oco_group: Note = ""
+    exits_seen: Count = 0
     product: Product
     validity: Validity
     validity_minutes: Count = 0
@@ -103,26 +120,99 @@ class PlannedOrder(Checked, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        needs_limit = self.order_type in (OrderType.LIMIT, OrderType.SL)
-        if needs_limit != (self.limit_price is not None):
-            raise ValueError(f"A {self.order_type} order {'needs a' if needs_limit else 'has no'} limit price")
-        if self.limit_price is not None and to_units(self.limit_price) <= 0:
-            raise ValueError(f"limit_price is {self.limit_price}, it must be above 0")
+        check_presence(self.order_type, self.limit_price, self.trigger_price)
+        self._check_prices()
+        check_protection(self.market_protection)
         if self.validity is Validity.TTL and not self.validity_minutes:
             raise ValueError("A TTL order needs its minutes")
 
+    def _check_prices(self) -> None:
+        for name in PRICES:
+            price = getattr(self, name)
+            if price is not None and to_units(price) <= 0:
+                raise ValueError(f"{name} is {price}, it must be above 0")
+        if self.trigger_price is None and self.stop_loss is None:
+            return
+        check_order_of_prices(
+            self.side,
+            limit=self.limit_price,
+            trigger=self.trigger_price,
+            stop_loss=self.stop_loss,
+            target=self.target,
+        )
+
+    @property
+    def is_stop(self) -> bool:
+        """True for orders that wait for their trigger price."""
+        return self.trigger_price is not None
+
+    @property
+    def has_exits(self) -> bool:
+        """True for an entry that brings its own exits."""
+        return self.stop_loss is not None or self.target is not None
+
+
+def check_protection(percent: Decimal) -> None:
+    """Raise ValueError unless it is -1 or a percentage. Since 2026-04-01 Kite refuses 0 (its forum, 52970)."""
+    if percent != AUTOMATIC_PROTECTION and not 0 < percent <= 100:
+        raise ValueError(f"market_protection is {percent}, it must be -1 or a percentage")
+
+
+def check_presence(kind: OrderType, limit: Decimal | None, trigger: Decimal | None) -> None:
+    """Raise ValueError unless an order has the prices of its type, and no others."""
+    for name, price, owners in (("limit", limit, WITH_LIMIT), ("trigger", trigger, WITH_TRIGGER)):
+        if (kind in owners) != (price is not None):
+            raise ValueError(f"A {kind} order {'needs a' if kind in owners else 'has no'} {name} price")
+
+
+def check_order_of_prices(
+    side: Side | None,
+    *,
+    limit: Decimal | None,
+    trigger: Decimal | None,
+    stop_loss: Decimal | None,
+    target: Decimal | None,
+) -> None:
+    """Raise ValueError when a limit is on the wrong side of its trigger, or a target is no better than the stop."""
+    if side is None:
+        return
+    if limit is not None and trigger is not None and (limit - trigger) * side.sign < 0:
+        where = "below" if side is Side.BUY else "above"
+        raise ValueError(f"The limit of {limit} is {where} the trigger of {trigger}: it could never fill")
+    if stop_loss is not None and target is not None and (target - stop_loss) * side.sign <= 0:
+        raise ValueError(f"A {side} with a stop loss of {stop_loss} cannot have its target at {target}")
+
 
 class OrderSubmitted(Checked, frozen=True, kw_only=True):
-    """`order.submitted`: the durable intent, written before any call."""
+    """`order.submitted`: the durable intent, written before any call.
+
+    One with `not_before` is sent a second time: the order had to wait for that event second, and for the tick with
+    `after_sequence` of its instrument.
+    """
 
     order: PlannedOrder
+    not_before: Seconds = 0
+    after_sequence: Count = 0
+
+
+class CancelSubmitted(Checked, frozen=True, kw_only=True):
+    """`order.cancel_submitted`: the durable intent to cancel what rests of an order, on the topic of the orders."""
+
+    order_id: Text
+    account: Text
+    strategy: Text
+    instrument: Text
+    instrument_token: Count
+    reason: Note
+    event_time: Seconds
 
 
 class OrderUpdate(Checked, frozen=True, kw_only=True):
     """`order.update` on `{b}.orders.updates`: what a broker reports, pushed or polled.
 
     `cumulative_quantity` and `average_price` describe all fills so far; `fill_price` and
-    `fill_quantity` are those of the last increment when the reporter knows it.
+    `fill_quantity` are those of the last increment when the reporter knows it. `unknown_status` is the broker's own
+    word for a status nobody here knows: such an order counts as working, to be investigated.
     """
 
     order_id: Text
@@ -135,6 +225,7 @@ class OrderUpdate(Checked, frozen=True, kw_only=True):
     reason: Note = ""
     event_time: Seconds
     tick_sequence: Count = 0
+    unknown_status: Note = ""
     reporter: Text  # paper, push, poll
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import Date, Index, Integer
+from sqlalchemy import Date, Index, Integer, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -12,10 +12,10 @@ from models.rows.base import Base, Document, Key, Moment, Money, Name, Units
 
 
 class InstrumentRow(Base):
-    """One instrument of the day's dump, by `EXCHANGE:TRADINGSYMBOL`; tokens are reused after expiry."""
+    """One instrument by `EXCHANGE:TRADINGSYMBOL`, once listed kept; a token belongs to one listed instrument."""
 
     __tablename__ = "instruments"
-    __table_args__ = (Index(None, "instrument_token"),)
+    __table_args__ = (Index(None, "instrument_token", unique=True, postgresql_where=text("vanished_on is null")),)
 
     key: Mapped[Key]
     instrument_token: Mapped[Units]
@@ -30,7 +30,10 @@ class InstrumentRow(Base):
     expiry: Mapped[date | None] = mapped_column(Date)
     strike: Mapped[Money]
     freeze_quantity: Mapped[int | None] = mapped_column(Integer)
+    has_derivatives: Mapped[bool]
     co_location_group: Mapped[Name]  # empty: the instrument is its own
+    listed_on: Mapped[date] = mapped_column(Date)  # of the newest dump that has it
+    vanished_on: Mapped[date | None] = mapped_column(Date)  # of the first dump that no longer had it
 
 
 class StrategyRow(Base):

@@ -102,9 +102,14 @@ class SnapshotRow(Base):
     unrealised: Mapped[Money]
     charges: Mapped[Money]
     equity: Mapped[Money]
+    day_pnl: Mapped[Money]
+    high_water_mark: Mapped[Money]
+    drawdown: Mapped[Money]
+    margin_used: Mapped[Money]
     fills: Mapped[Units]
     occurred_at: Mapped[Moment]
     positions: Mapped[list[dict[str, object]]] = mapped_column(JSONB)
+    alarms: Mapped[list[dict[str, object]]] = mapped_column(JSONB)
 
 
 # The newest first. Of two with the same fills at the same event time, the one on marks is the later one.

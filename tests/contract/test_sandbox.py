@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from twisted.internet import reactor
 from brokers.zerodha.ticker import start_reactor
 from tests.exchange import Exchange, synthetic
 from tests.running_stack import wait_for
-from trading.market.instruments import parse_dump
+from trading.market.instrument_dump import parse_dump
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +59,8 @@ def test_instrument_dump_is_what_our_own_parser_accepts(exchange: Exchange) -> N
     assert client.instruments("BSE") == []
     with urllib.request.urlopen(f"{exchange.root}/instruments") as answer:
         assert answer.headers["Content-Type"].startswith("text/csv")
-        found, problems = parse_dump(answer.read().decode())
-    assert (len(found), problems) == (len(everything), [])
+        dump = parse_dump(answer.read().decode(), date(2026, 8, 20))
+    assert (len(dump.instruments), dump.findings) == (len(everything), ())
 
 
 def test_page_and_status_for_people(exchange: Exchange) -> None:

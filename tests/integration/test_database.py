@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import date
 from decimal import Decimal
 from itertools import permutations
 from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from faust_app.runtime import schema
@@ -26,6 +27,7 @@ from models.messages.orders import OrderStatus, OrderSubmitted
 from models.messages.signals import AcceptedSignal
 from models.rows import Base
 from models.rows.audit import AuditRow
+from models.rows.reference import InstrumentRow
 from models.rows.trading import FillRow, OrderRow, SignalRow
 from tests.factories import AT, filled, instrument, order, origin, signal, update
 
@@ -86,16 +88,6 @@ async def test_database_that_is_away_is_transient(settings: Settings) -> None:
     with pytest.raises(TransientError):
         await Repository(engine).change_strategy("m", enabled=True)
     await engine.dispose()
-
-
-async def test_instruments_come_back_as_they_were(settings: Settings, engine: AsyncEngine) -> None:
-    given = [
-        instrument(),
-        instrument(instrument_token=2_953_217, tradingsymbol="TCS", freeze_quantity=100, group="pair"),
-    ]
-    await Repository(engine).replace_instruments(given)
-    await Repository(engine).replace_instruments(given)
-    assert await ReferenceData(settings).load_instruments() == given
 
 
 async def test_seeding_again_keeps_what_an_operator_changed(settings: Settings, engine: AsyncEngine) -> None:
@@ -167,3 +159,16 @@ async def test_events_in_any_order_and_repeated_give_the_same_rows(engine: Async
             assert (fills, audited) == (10, len(events))
             for table in ("orders", "signals", "fills", "audit"):
                 await connection.execute(text(f"truncate {table}"))
+
+
+async def test_instruments_of_a_group_are_found_in_it(settings: Settings, engine: AsyncEngine) -> None:
+    values = msgspec.structs.asdict(instrument())
+    del values["group"]
+    values |= {"co_location_group": "", "listed_on": date(2026, 8, 20)}
+    async with transaction(engine) as connection:
+        for token, symbol in ((257, "A"), (513, "B")):
+            row = values | {"instrument_token": token, "tradingsymbol": symbol, "key": f"NSE:{symbol}"}
+            await connection.execute(insert(InstrumentRow).values(**row))
+    await Repository(engine).co_locate({"NSE:A": "NSE:A", "NSE:B": "NSE:A", "NSE:UNKNOWN": "NSE:A"})
+    found = {one.key: one.co_location_group for one in await ReferenceData(settings).load_instruments()}
+    assert found == {"NSE:A": "NSE:A", "NSE:B": "NSE:A"}

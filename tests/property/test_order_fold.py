@@ -58,7 +58,7 @@ def run(reports: list[OrderUpdate]) -> tuple[OrderRecord, list[OrderFilled], lis
     record, fills, failures, acknowledged = submitted(ORDER), [], [], 0
     for one in reports:
         folded = fold(record, one)
-        assert folded.alarm is None
+        assert folded.alarms == ()
         assert folded.record.filled_quantity >= record.filled_quantity
         assert not record.status.is_terminal or folded.record.status is record.status
         record = msgspec.msgpack.decode(msgspec.msgpack.encode(folded.record), type=OrderRecord)

@@ -1,4 +1,4 @@
-"""What holds for every decision on every valid signal, and for every story that follows from them."""
+"""What holds for every decision on any input at all."""
 
 from __future__ import annotations
 
@@ -12,44 +12,64 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.messages.control import TradingState
-from models.messages.orders import OrderFailed, OrderStatus, OrderType, PlannedOrder, Product, Side, Validity
+from models.messages.orders import OrderType, Product, Side, Validity
 from models.messages.signals import AcceptedSignal, DeniedSignal, Intent, Signal
 from models.messages.validation import LATEST_SECOND, MAX_MONEY, MAX_QUANTITY
 from tests.factories import AT, exposure, filled, instrument, limits, market, origin, signal
-from trading.accounting.account import equity, position_quantity
+from tests.property.risk_stories import prices
+from trading.accounting.account import equity, strategy_day_pnl
 from trading.market.instruments import Instrument
 from trading.market.sessions import Phase
 from trading.orders.rounding import MOST_SLICES
-from trading.risk.chain import decide
+from trading.risk.chain import CHAIN, decide
 from trading.risk.codes import ReasonCode
-from trading.risk.exposure import Exposure, apply_failed, apply_fill, reserve, roll_day
+from trading.risk.exposure import Exposure, apply_fill, reserve
+from trading.risk.figures import figures
+from trading.risk.limits import NAMES, Limits
+from trading.risk.market import MarketPicture
 
 KEY = "NSE:INFY"
 amounts = st.decimals(-MAX_MONEY, MAX_MONEY, places=4)
-prices = st.integers(1, 40_000).map(lambda steps: Decimal(steps * 5) / 100)
 seconds = st.one_of(st.integers(0, LATEST_SECOND), st.integers(AT - 40, AT + 40))
 quantities = st.one_of(st.integers(1, 100), st.integers(1, MAX_QUANTITY))
+anything = st.one_of(
+    st.none(),
+    st.sampled_from([Decimal(text) for text in ("NaN", "sNaN", "Infinity", "-Infinity", "-1", "0", "1e400", "1e-400")]),
+    amounts,
+    st.integers(),
+    st.just(10**5000),
+    st.floats(),
+    st.text(max_size=3),
+)
 
 
 @st.composite
 def any_signal(draw: st.DrawFn) -> Signal:
     """Any signal that is valid on the wire."""
     intent = draw(st.sampled_from(Intent))
-    limit = draw(st.one_of(st.none(), prices, amounts))
+    kind = draw(st.sampled_from(OrderType))
+    side = draw(st.sampled_from(Side))
+    limit = draw(st.one_of(prices, prices, amounts)) if kind in (OrderType.LIMIT, OrderType.SL) else None
+    trigger = draw(prices) if kind in (OrderType.SL, OrderType.SL_M) else None
+    if trigger is not None and limit is not None:
+        limit = (max if side is Side.BUY else min)(limit, trigger)
     validity = draw(st.sampled_from(Validity))
-    clock = draw(seconds)
+    opens = intent is Intent.OPEN
+    weight = draw(st.one_of(st.none(), st.decimals(0, 10, places=6).filter(bool))) if opens else None
     values: dict[str, Any] = {
         "signal_id": draw(st.text(min_size=1, max_size=5)),
         "intent": intent,
-        "side": draw(st.sampled_from(Side)) if intent is Intent.OPEN else None,
-        "quantity": draw(quantities) if intent is Intent.OPEN else None,
+        "side": side if opens else None,
+        "weight": weight,
+        "quantity": draw(quantities) if opens and weight is None else None,
         "target_quantity": draw(st.integers(-MAX_QUANTITY, MAX_QUANTITY)) if intent is Intent.TARGET else None,
-        "order_type": OrderType.MARKET if limit is None else OrderType.LIMIT,
+        "order_type": kind,
         "limit_price": limit,
+        "trigger_price": trigger,
         "product": draw(st.sampled_from(Product)),
         "validity": validity,
         "validity_minutes": draw(st.integers(1, 10)) if validity is Validity.TTL else 0,
-        "origin": origin(event_time=draw(seconds), clock=clock, price=draw(st.one_of(prices, amounts))),
+        "origin": origin(event_time=draw(seconds), clock=draw(seconds), price=draw(st.one_of(prices, amounts))),
     }
     made = signal(**values)
     assert msgspec.json.decode(msgspec.json.encode(made), type=Signal) == made
@@ -65,6 +85,9 @@ def any_instrument(draw: st.DrawFn) -> Instrument | None:
         tick_size=draw(st.sampled_from([Decimal(size) for size in ("0.0001", "0.01", "0.05", "0.1", "5", "0")])),
         lot_size=draw(st.sampled_from([0, 1, 25, 65, 10**15])),
         freeze_quantity=draw(st.one_of(st.none(), st.integers(1, 2000))),
+        instrument_type=draw(st.sampled_from(["EQ", "FUT", "CE", "PE"])),
+        strike=draw(prices),
+        expiry=draw(st.sampled_from([None, date(2026, 8, 19), date(2026, 8, 20)])),
     )
 
 
@@ -73,21 +96,22 @@ def any_exposure(draw: st.DrawFn) -> Exposure:
     """What is left by a few accepted signals, partly filled."""
     found = exposure()
     for number in range(draw(st.integers(0, 4))):
+        at = AT + 10 * number
         wish = signal(
             signal_id=f"before-{number}",
             strategy=draw(st.sampled_from(["momentum", "rsi"])),
             side=draw(st.sampled_from(Side)),
             quantity=draw(st.integers(1, 200)),
             product=draw(st.sampled_from(Product)),
-            origin=origin(event_time=AT + 10 * number, clock=AT + 10 * number),
+            origin=origin(event_time=at, clock=at),
         )
-        result = decide(wish, found, limits(), market(clock=AT + 10 * number), instrument())
+        result = decide(wish, found, limits(), market(clock=at), instrument())
         if isinstance(result, AcceptedSignal):
-            reserve(found, result)
-            for order in result.orders:
-                quantity = draw(st.integers(0, order.quantity))
+            reserve(found, result, instrument())
+            for one in result.orders:
+                quantity = draw(st.integers(0, one.quantity))
                 if quantity:
-                    apply_fill(found, filled(order, quantity, str(draw(prices)), quantity), instrument())
+                    apply_fill(found, filled(one, quantity, str(draw(prices)), quantity), instrument())
     return found
 
 
@@ -97,7 +121,23 @@ pictures = st.builds(
     phase=st.one_of(st.just(Phase.CONTINUOUS), st.sampled_from(Phase)),
     trading_state=st.one_of(st.just(TradingState.ACTIVE), st.sampled_from(TradingState)),
     marks=st.dictionaries(st.just(KEY), prices),
+    square_off=st.one_of(st.none(), seconds),
+    price_band=st.one_of(st.none(), st.tuples(prices, prices)),
+    previous_close=st.one_of(st.none(), prices),
+    open_differences=st.integers(0, 1),
 )
+WIDE = limits(max_order_quantity=MAX_QUANTITY, max_order_notional=MAX_MONEY, max_gross_exposure=MAX_MONEY)
+
+
+def check_answer(result: AcceptedSignal | DeniedSignal) -> None:
+    """It is a value that can be sent, with the code of a rule."""
+    denial = result if isinstance(result, DeniedSignal) else result.rest
+    if denial is not None:
+        assert denial.code in set(ReasonCode)
+        assert denial.message
+        assert denial.is_rest is isinstance(result, AcceptedSignal)
+    encoded = msgspec.json.encode(result)
+    assert msgspec.json.decode(encoded, type=type(result)) == result
 
 
 @given(wish=any_signal(), before=any_exposure(), picture=pictures, of=any_instrument())
@@ -108,194 +148,99 @@ def test_a_decision_is_a_value_and_changes_nothing(
     result = decide(wish, before, limits(), picture, of)
     assert before == untouched
     assert result == decide(wish, deepcopy(before), limits(), picture, of)
+    check_answer(result)
     if isinstance(result, DeniedSignal):
-        assert result.code in set(ReasonCode)
-        assert result.message
-    encoded = msgspec.json.encode(result)
-    assert msgspec.json.decode(encoded, type=type(result)) == result  # what is sent can be read
+        assert result.code != ReasonCode.FIGURES_UNUSABLE, result.message  # that is for what cannot come over the wire
+
+
+@given(
+    wish=any_signal(),
+    before=any_exposure(),
+    values=st.dictionaries(st.sampled_from(NAMES), anything),
+    own=st.one_of(st.none(), st.dictionaries(st.sampled_from(NAMES), anything)),
+    picture=st.fixed_dictionaries(
+        {
+            "clock": anything,
+            "phase": st.just(Phase.CONTINUOUS),
+            "trading_state": st.one_of(st.just(TradingState.ACTIVE), anything),
+            "marks": st.dictionaries(st.just(KEY), anything),
+            "square_off": anything,
+            "price_band": st.one_of(st.none(), st.tuples(anything, anything)),
+            "previous_close": anything,
+            "open_differences": anything,
+        }
+    ),
+    of=st.fixed_dictionaries({"tick_size": anything, "lot_size": anything, "freeze_quantity": anything}),
+    spoiled=st.dictionaries(
+        st.sampled_from(["cash", "realised", "charges", "start_cash", "high_water_mark", "day_start_equity"]), anything
+    ),
+)
+def test_nothing_raises_whatever_it_is_given(
+    wish: Signal,
+    before: Exposure,
+    values: dict[str, Any],
+    own: dict[str, Any] | None,
+    picture: dict[str, Any],
+    of: dict[str, Any],
+    spoiled: dict[str, Any],
+) -> None:
+    for name, value in spoiled.items():
+        setattr(before.account, name, value)
+    base = {name: getattr(limits(), name) for name in NAMES}
+    of_strategy = None if own is None else Limits.from_layers(base, own)
+    result = decide(
+        wish, before, Limits.from_layers(base, values), MarketPicture(**picture), instrument(**of), of_strategy
+    )
+    check_answer(result)
+    if isinstance(result, AcceptedSignal):
+        for one in result.orders:
+            assert type(one.quantity) is int
+            assert 0 < one.quantity <= MAX_QUANTITY
+
+
+@given(wish=any_signal(), before=any_exposure(), picture=pictures, bad=anything, name=st.sampled_from(NAMES))
+def test_a_limit_that_is_no_amount_never_lets_more_pass(
+    wish: Signal, before: Exposure, picture: Any, bad: Any, name: str
+) -> None:
+    spoiled = Limits.from_layers({one: getattr(WIDE, one) for one in NAMES}, {name: bad})
+    if name not in spoiled.unusable:
+        return
+    result, usual = (decide(wish, before, one, picture, instrument()) for one in (spoiled, WIDE))
+    if isinstance(result, AcceptedSignal):
+        assert isinstance(usual, AcceptedSignal)
+        assert usual.orders[: len(result.orders)] == result.orders
+        needs = {check.code for check in CHAIN if name in check.limits and check.passes_exits}
+        assert not needs or all(one.reduces for one in result.orders)
 
 
 @given(wish=any_signal(), before=any_exposure(), picture=pictures, of=any_instrument())
 def test_what_is_accepted_can_be_sent_as_it_is(
     wish: Signal, before: Exposure, picture: Any, of: Instrument | None
 ) -> None:
-    wide = limits(max_order_quantity=MAX_QUANTITY, max_order_notional=MAX_MONEY, max_gross_exposure=MAX_MONEY)
-    result = decide(wish, before, wide, picture, of)
+    result = decide(wish, before, WIDE, picture, of)
     if not isinstance(result, AcceptedSignal):
         return
     assert of is not None
     assert picture.phase is Phase.CONTINUOUS
-    assert 0 < len(result.orders) <= MOST_SLICES
-    assert len({order.order_id for order in result.orders} | {order.tag for order in result.orders}) == 2 * len(
-        result.orders
-    )
-    for order in result.orders:
-        assert order.quantity % of.lot_size == 0
-        assert of.freeze_quantity is None or order.quantity <= of.freeze_quantity
-        assert order.limit_price is None or order.limit_price % of.tick_size == 0
-        assert order.reduces or picture.trading_state is TradingState.ACTIVE
-    after = before.certain(wish.strategy, KEY, wish.product) + sum(
-        order.side.sign * order.quantity for order in result.orders
-    )
-    if wish.intent is Intent.CLOSE:
-        held = before.certain(wish.strategy, KEY, wish.product)
-        assert all(order.reduces for order in result.orders)
-        assert abs(after) < abs(held)
-        assert after * held >= 0
+    for reduces in (True, False):
+        assert sum(one.reduces is reduces for one in result.orders) <= MOST_SLICES
+    assert [one.reduces for one in result.orders] == sorted((one.reduces for one in result.orders), reverse=True)
+    names = {one.order_id for one in result.orders} | {one.tag for one in result.orders}
+    assert len(names) == 2 * len(result.orders) > 0
+    for one in result.orders:
+        assert one.quantity % of.lot_size == 0
+        assert of.freeze_quantity is None or one.quantity <= of.freeze_quantity
+        for price in (one.limit_price, one.trigger_price):
+            assert price is None or (price > 0 and price % of.tick_size == 0)
+        assert one.reduces or picture.trading_state is TradingState.ACTIVE
+        assert one.order_type is wish.order_type
 
 
-class Story:
-    """One strategy at one broker: signals decided, orders filled or ended in any order."""
-
-    def __init__(self) -> None:
-        self.exposure = exposure()
-        self.open: dict[str, tuple[PlannedOrder, int]] = {}
-        self.clock = AT
-        self.signals = 0
-
-    def wish(self, values: dict[str, Any]) -> None:
-        self.clock += 1
-        self.signals += 1
-        at = origin(event_time=self.clock, clock=self.clock)
-        made = signal(signal_id=str(self.signals), origin=at, **values)
-        result = decide(made, self.exposure, limits(), market(clock=self.clock), instrument(freeze_quantity=300))
-        if isinstance(result, AcceptedSignal):
-            reserve(self.exposure, result)
-            self.open |= {order.order_id: (order, 0) for order in result.orders}
-
-    def fill(self, number: int, quantity: int) -> None:
-        if not self.open:
-            return
-        order, done = self.open[sorted(self.open)[number % len(self.open)]]
-        quantity = min(quantity, order.quantity - done)
-        report = filled(order, quantity, "1500", done + quantity)
-        apply_fill(self.exposure, report, instrument())
-        if report.complete:
-            del self.open[order.order_id]
-            return
-        apply_fill(self.exposure, report, instrument())  # a repeat
-        self.open[order.order_id] = order, done + quantity
-
-    def fail(self, number: int) -> None:
-        """A limit order ends. Market orders fill: the paper exchange always fills them."""
-        limited = sorted(name for name, (order, _) in self.open.items() if order.order_type is OrderType.LIMIT)
-        if not limited:
-            return
-        order, done = self.open.pop(limited[number % len(limited)])
-        for _ in range(2):
-            apply_failed(
-                self.exposure,
-                OrderFailed(
-                    order=order,
-                    broker_order_id="B1",
-                    outcome=OrderStatus.EXPIRED,
-                    filled_quantity=done,
-                    reason="",
-                    event_time=self.clock,
-                ),
-            )
-
-    def end(self) -> int:
-        """Everything still working ends the way it must; the strategy's position then."""
-        while any(order.order_type is OrderType.LIMIT for order, _ in self.open.values()):
-            self.fail(0)
-        while self.open:
-            self.fill(0, 10**6)
-        assert self.exposure.open_orders == {}
-        return position_quantity(self.exposure.account, "momentum", KEY)
-
-
-sides = st.sampled_from(Side)
-kinds = st.sampled_from(
-    [{}, {"order_type": OrderType.LIMIT, "limit_price": Decimal(1500)}],
-)
-closes = st.builds(lambda kind: {"intent": Intent.CLOSE, "side": None, "quantity": None, **kind}, kinds)
-
-
-def opens(of: st.SearchStrategy[Side]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.builds(
-        lambda side, quantity, kind: {"side": side, "quantity": quantity, **kind}, of, st.integers(1, 90), kinds
-    )
-
-
-def targets(low: int, high: int) -> st.SearchStrategy[dict[str, Any]]:
-    return st.builds(
-        lambda target, kind: {
-            "intent": Intent.TARGET,
-            "side": None,
-            "quantity": None,
-            "target_quantity": target,
-            **kind,
-        },
-        st.integers(low, high),
-        kinds,
-    )
-
-
-def stories(wishes: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[list[tuple[str, Any]]]:
-    steps = st.one_of(
-        st.tuples(st.just("wish"), wishes),
-        st.tuples(st.just("fill"), st.tuples(st.integers(0, 9), st.integers(1, 60))),
-        st.tuples(st.just("fail"), st.integers(0, 9)),
-    )
-    return st.lists(steps, max_size=25)
-
-
-def tell(story: Story, steps: list[tuple[str, Any]]) -> None:
-    for step, values in steps:
-        if step == "wish":
-            story.wish(values)
-        elif step == "fill":
-            story.fill(*values)
-        else:
-            story.fail(values)
-        reserved = {name: order.remaining for name, order in story.exposure.open_orders.items()}
-        assert reserved == {name: order.quantity - done for name, (order, done) in story.open.items()}
-
-
-@given(stories(st.one_of(closes, opens(st.just(Side.BUY)), targets(0, 60))))
-def test_a_strategy_that_only_buys_and_closes_is_never_short(steps: list[tuple[str, Any]]) -> None:
-    story = Story()
-    tell(story, steps)
-    assert story.end() >= 0
-
-
-@given(stories(st.one_of(closes, opens(st.just(Side.SELL)), targets(-60, 0))))
-def test_a_strategy_that_only_sells_and_closes_is_never_long(steps: list[tuple[str, Any]]) -> None:
-    story = Story()
-    tell(story, steps)
-    assert story.end() <= 0
-
-
-@given(stories(st.one_of(closes, opens(sides), targets(-60, 60))), st.integers(1, 60))
-def test_a_close_and_its_repeats_leave_a_strategy_flat(steps: list[tuple[str, Any]], part: int) -> None:
-    story = Story()
-    tell(story, steps)
-    story.end()
-    close = {"intent": Intent.CLOSE, "side": None, "quantity": None}
-    story.wish(close)
-    story.fill(0, part)
-    story.wish(close)
-    assert story.end() == 0
-
-
-@given(stories(st.one_of(closes, opens(sides), targets(-60, 60))), st.integers(-60, 60))
-def test_a_target_is_reached(steps: list[tuple[str, Any]], target: int) -> None:
-    story = Story()
-    tell(story, steps)
-    story.end()
-    story.wish({"intent": Intent.TARGET, "side": None, "quantity": None, "target_quantity": target})
-    assert story.end() == target
-
-
-@given(stories(st.one_of(closes, opens(sides), targets(-60, 60))), prices)
-def test_state_survives_bytes_and_a_day_roll_keeps_what_is_held(steps: list[tuple[str, Any]], mark: Decimal) -> None:
-    story = Story()
-    tell(story, steps)
-    found = msgspec.msgpack.decode(msgspec.msgpack.encode(story.exposure), type=Exposure)
-    assert found == story.exposure
-    held, worth = found.projected("momentum", KEY), equity(found.account, {KEY: mark})
-    roll_day(found, date(2026, 8, 21), {KEY: mark})
-    assert found.projected("momentum", KEY) == held
-    assert equity(found.account, {KEY: mark}) == worth
-    assert found.day_loss({KEY: mark}) == 0
+@given(before=any_exposure(), marks=st.dictionaries(st.just(KEY), prices), strategy=st.sampled_from(["momentum", "no"]))
+def test_figures_are_those_of_the_accounting(before: Exposure, marks: Any, strategy: str) -> None:
+    found = figures(before, strategy, limits(), marks)
+    assert found.equity == equity(before.account, marks)
+    assert found.day_loss == before.account.day_start_equity - found.equity
+    assert found.strategy_day_loss == -strategy_day_pnl(before.account, strategy, marks)
+    assert found.gross >= found.strategy_gross >= 0
+    assert 0 <= found.blocked <= found.gross

@@ -11,23 +11,27 @@ from models.messages.orders import Product, Side
 from trading.charges.rates import GST, SEBI, SegmentKind, rates_for
 
 FINEST = Decimal("0.0001")
+RUPEE = Decimal(1)
 ZERO = Decimal(0)
 
 
 class Charges(msgspec.Struct, frozen=True, kw_only=True):
-    """Breakdown in rupees, each part to 1/10,000 rupee (contract notes round STT and stamp to the rupee)."""
+    """Breakdown in rupees, each part to 1/10,000 rupee."""
 
-    brokerage: Decimal
-    stt: Decimal
-    transaction: Decimal
-    sebi: Decimal
-    stamp: Decimal
-    gst: Decimal
+    brokerage: Decimal = ZERO
+    stt: Decimal = ZERO
+    transaction: Decimal = ZERO
+    sebi: Decimal = ZERO
+    stamp: Decimal = ZERO
+    gst: Decimal = ZERO
 
     @property
     def total(self) -> Decimal:
         """All parts."""
         return self.brokerage + self.stt + self.transaction + self.sebi + self.stamp + self.gst
+
+    def __add__(self, other: Charges) -> Charges:
+        return Charges(**{part: getattr(self, part) + getattr(other, part) for part in self.__struct_fields__})
 
 
 def segment_kind(instrument_type: str, product: Product) -> SegmentKind:
@@ -39,16 +43,21 @@ def segment_kind(instrument_type: str, product: Product) -> SegmentKind:
     return SegmentKind.EQUITY_DELIVERY if product is Product.CNC else SegmentKind.EQUITY_INTRADAY
 
 
+def venue(exchange: str) -> str:
+    """The exchange whose rates hold: BSE for its own segments, NSE for all others."""
+    return "BSE" if exchange in ("BSE", "BFO") else "NSE"
+
+
 def charges_for(kind: SegmentKind, exchange: str, side: Side, turnover: Decimal, day: date) -> Charges:
     """Charges of one executed order with this turnover (for options: premium turnover) in rupees."""
-    rates = rates_for(kind, day)
     if turnover <= 0:
-        return Charges(brokerage=ZERO, stt=ZERO, transaction=ZERO, sebi=ZERO, stamp=ZERO, gst=ZERO)
+        return Charges()
+    rates = rates_for(kind, day)
     buys = side is Side.BUY
     brokerage = rates.brokerage_most
     if rates.brokerage_rate is not None:
         brokerage = min(turnover * rates.brokerage_rate, rates.brokerage_most)
-    transaction = turnover * rates.transaction.get("BSE" if exchange.startswith("B") else "NSE", ZERO)
+    transaction = turnover * rates.transaction[venue(exchange)]
     sebi = turnover * SEBI
     return Charges(
         brokerage=_round(brokerage),
@@ -57,6 +66,18 @@ def charges_for(kind: SegmentKind, exchange: str, side: Side, turnover: Decimal,
         sebi=_round(sebi),
         stamp=_round(turnover * rates.stamp_buy) if buys else ZERO,
         gst=_round((brokerage + transaction + sebi) * GST),
+    )
+
+
+def on_contract_note(charges: Charges) -> Charges:
+    """A day's charges in one segment as the contract note has them: STT and stamp duty to the rupee.
+
+    The broker's API gives them unrounded; so does everything else here.
+    """
+    return msgspec.structs.replace(
+        charges,
+        stt=charges.stt.quantize(RUPEE, ROUND_HALF_UP),
+        stamp=charges.stamp.quantize(RUPEE, ROUND_HALF_UP),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -23,6 +24,11 @@ class SegmentKind(StrEnum):
     EQUITY_DELIVERY = "equity-delivery"
     FUTURES = "futures"
     OPTIONS = "options"
+
+    @property
+    def is_equity(self) -> bool:
+        """True for shares."""
+        return self in (SegmentKind.EQUITY_INTRADAY, SegmentKind.EQUITY_DELIVERY)
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +77,7 @@ TABLE: dict[SegmentKind, tuple[Rates, ...]] = {
 }
 
 
+@lru_cache(maxsize=64)
 def rates_for(kind: SegmentKind, day: date) -> Rates:
     """The rates in force on `day`."""
     return [rates for rates in TABLE[kind] if rates.since <= day][-1]

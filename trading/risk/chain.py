@@ -6,67 +6,122 @@ Adding a rule is one class in `trading/risk/checks`, its code in `codes.py`, a p
 from __future__ import annotations
 
 from models.messages import ids
-from models.messages.orders import OrderType, PlannedOrder
+from models.messages.orders import PlannedOrder
 from models.messages.signals import AcceptedSignal, DeniedSignal, Signal
+from trading.accounting.position import position_key
 from trading.market.instruments import Instrument
-from trading.risk.checks.account import DailyLoss, DailyTrades, GrossExposure, OpenOrders, PositionLimit
+from trading.orders.rounding import round_price
 from trading.risk.checks.base import Check
-from trading.risk.checks.market import (
-    DuplicateSignal,
-    MarketSession,
-    ReducingOnly,
-    SignalAge,
-    StaleFeed,
-    TradingHalted,
+from trading.risk.checks.book import (
+    BuyingPower,
+    DailyLoss,
+    DailyTrades,
+    GrossExposure,
+    MaxDrawdown,
+    OpenOrders,
+    OrderRate,
+    PositionLimit,
 )
-from trading.risk.checks.order import OrderNotional, PriceCollar, QuantityLimit
+from trading.risk.checks.instrument import InstrumentTradable, LotMultiple, ProductAllowed, ShortSelling
+from trading.risk.checks.moment import DuplicateSignal, MarketSession, SignalAge, SquareOff, StaleFeed
+from trading.risk.checks.order import FreezeLimit, OrderNotional, PriceBand, PriceCollar, QuantityLimit, TickSize
+from trading.risk.checks.state import ReconciliationDifference, ReducingOnly, TradingHalted
+from trading.risk.codes import ReasonCode
 from trading.risk.exposure import Exposure
 from trading.risk.limits import Limits
 from trading.risk.market import MarketPicture
-from trading.risk.request import Denied, Request
+from trading.risk.request import Denied, Request, denied
 from trading.risk.sizing import size
 
 CHAIN: tuple[Check, ...] = (
     TradingHalted(),
     ReducingOnly(),
     MarketSession(),
+    SquareOff(),
     StaleFeed(),
-    SignalAge(),
-    DuplicateSignal(),
+    InstrumentTradable(),
+    ProductAllowed(),
+    ShortSelling(),
     QuantityLimit(),
+    FreezeLimit(),
+    LotMultiple(),
+    TickSize(),
+    PriceBand(),
     PriceCollar(),
     OrderNotional(),
     PositionLimit(),
     GrossExposure(),
+    BuyingPower(),
     OpenOrders(),
+    DuplicateSignal(),
+    SignalAge(),
     DailyTrades(),
     DailyLoss(),
+    MaxDrawdown(),
+    OrderRate(),
+    ReconciliationDifference(),
 )
+FOR_ENTRIES = tuple(check.check for check in CHAIN)
+FOR_EXITS = tuple(check.check for check in CHAIN if not check.passes_exits)
 
 
 def decide(
-    signal: Signal, exposure: Exposure, limits: Limits, market: MarketPicture, instrument: Instrument | None
+    signal: Signal,
+    exposure: Exposure,
+    limits: Limits,
+    market: MarketPicture,
+    instrument: Instrument | None,
+    own: Limits | None = None,
 ) -> AcceptedSignal | DeniedSignal:
-    """Decide one signal. Pure: the same input gives the same answer, `exposure` is not changed. Raises nothing."""
-    request = size(signal, exposure, limits, market, instrument)
-    if isinstance(request, Denied):
-        return _denied(signal, request)
-    refusal = first_refusal(request)
-    return _accepted(request) if refusal is None else _denied(signal, refusal)
+    """Decide one signal. Pure: the same input gives the same answer, `exposure` is not changed. Raises nothing.
+
+    `limits` are the account's, `own` the strategy's where it has some of its own. A signal that passes through zero is
+    two decisions: its exit is accepted also when the entry beyond it is denied (`rest`), never the other way round.
+    """
+    try:
+        return _decide(signal, exposure, limits, market, instrument, own or limits)
+    except Exception as error:
+        what = type(error).__name__
+        message = f"The order cannot be judged: a price or an amount is unusable ({what})"
+        return _denied(signal, denied(ReasonCode.FIGURES_UNUSABLE, message, error=what))
+
+
+def _decide(
+    signal: Signal,
+    exposure: Exposure,
+    limits: Limits,
+    market: MarketPicture,
+    instrument: Instrument | None,
+    own: Limits,
+) -> AcceptedSignal | DeniedSignal:
+    if instrument is None:
+        message = f"{signal.instrument} is not in the instrument dump"
+        return _denied(signal, denied(ReasonCode.INSTRUMENT_UNKNOWN, message, token=signal.instrument_token))
+    sized = size(signal, exposure, own, limits, market, instrument)
+    if isinstance(sized, Denied):
+        return _denied(signal, sized)
+    requests = [one for one in (sized.reducing, sized.entry) if one is not None]
+    rest = sized.refusal
+    for request in requests:
+        refusal = first_refusal(request)
+        if refusal is None:
+            continue
+        if request.before is None:
+            return _denied(signal, refusal)
+        requests, rest = requests[:1], refusal
+    return _accepted(signal, requests, None if rest is None else _denied(signal, rest, is_rest=True))
 
 
 def first_refusal(request: Request) -> Denied | None:
     """What the first check against the request says."""
-    for check in CHAIN:
-        if request.reduces and check.passes_exits:
-            continue
-        refusal = check.check(request)
+    for check in FOR_EXITS if request.reduces else FOR_ENTRIES:
+        refusal = check(request)
         if refusal is not None:
             return refusal
     return None
 
 
-def _denied(signal: Signal, refusal: Denied) -> DeniedSignal:
+def _denied(signal: Signal, refusal: Denied, *, is_rest: bool = False) -> DeniedSignal:
     return DeniedSignal(
         signal_id=signal.signal_id,
         account=signal.account,
@@ -74,25 +129,33 @@ def _denied(signal: Signal, refusal: Denied) -> DeniedSignal:
         instrument=signal.instrument,
         code=refusal.code.value,
         message=refusal.message,
-        values=dict(refusal.values),
+        values=refusal.values,
+        is_rest=is_rest,
         signal=signal,
     )
 
 
-def _accepted(request: Request) -> AcceptedSignal:
-    signal = request.signal
+def _accepted(signal: Signal, requests: list[Request], rest: DeniedSignal | None) -> AcceptedSignal:
+    parts = [(request, quantity) for request in requests for quantity in request.slices]
     return AcceptedSignal(
         signal_id=signal.signal_id,
         account=signal.account,
         strategy=signal.strategy,
-        orders=tuple(_planned(request, number, quantity) for number, quantity in enumerate(request.slices)),
+        orders=tuple(_planned(request, number, quantity) for number, (request, quantity) in enumerate(parts)),
         origin=signal.origin,
+        rest=rest,
     )
 
 
 def _planned(request: Request, number: int, quantity: int) -> PlannedOrder:
     signal = request.signal
     order_id = ids.order_id(signal.signal_id, number)
+    whose = position_key(signal.strategy, signal.instrument, signal.product)
+    exits = (None, None) if request.reduces else (signal.stop_loss, signal.target)
+    stop_loss, target = (
+        None if price is None else round_price(price, request.instrument.tick_size, request.side.opposite)
+        for price in exits
+    )
     return PlannedOrder(
         order_id=order_id,
         signal_id=signal.signal_id,
@@ -103,8 +166,13 @@ def _planned(request: Request, number: int, quantity: int) -> PlannedOrder:
         instrument_token=signal.instrument_token,
         side=request.side,
         quantity=quantity,
-        order_type=OrderType.MARKET if request.limit_price is None else OrderType.LIMIT,
+        order_type=signal.order_type,
         limit_price=request.limit_price,
+        trigger_price=request.trigger_price,
+        market_protection=signal.market_protection,
+        stop_loss=stop_loss,
+        target=target,
+        exits_seen=request.exposure.bracket_exits.get(whose, 0),
         product=signal.product,
         validity=signal.validity,
         validity_minutes=signal.validity_minutes,

@@ -1,115 +1,140 @@
-"""What an account has at stake: positions, orders that may still fill, and the day's counts.
+"""What an account has at stake: positions, orders that may still fill, and what was accepted lately.
 
 Reserved with each accepted order, released exactly once, by fills and by the order's end, in whatever order those
-arrive and however often. Two may race: a limit entry that fills, or an order that ends, in the very second in which a
-signal is raised. Such a signal is decided as if it had come first, whatever arrived first (`at`).
+arrive and however often. They may race with a signal: one raised in the very second in which an order fills or ends is
+decided as if it had come first, whichever message arrives first (`at`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 
 import msgspec
 
-from models.messages.orders import OrderFailed, OrderFilled, OrderType, Product, Side
+from models.messages.orders import OrderFailed, OrderFilled, Product, Side
 from models.messages.signals import AcceptedSignal
-from trading.accounting.account import Account, equity, position_quantity, prune_orders, value
+from trading.accounting.account import Account, position_quantity
 from trading.accounting.account import apply_fill as book_fill
+from trading.accounting.contracts import Contract, contract_of
+from trading.accounting.day import DayEnd
+from trading.accounting.day import roll_day as roll_account
+from trading.accounting.position import position_key
 from trading.market.instruments import Instrument
+from trading.market.sessions import trading_day
+from trading.risk.limits import MOST_RATE_SECONDS
 
 RECENT_SECONDS = 5
 
 
-class OpenOrder(msgspec.Struct, kw_only=True):
-    """An order that may still fill. `reserve_price` values it for exposure, rupees; a limit order may never fill."""
+class OpenOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """An order that may still fill. `reserve_price` values it for exposure, rupees.
 
-    strategy: str
-    instrument: str
-    product: Product = Product.MIS
-    side: Side
-    remaining: int
-    reserve_price: Decimal
-    reduces: bool = False
-    is_limit: bool = False
-
-
-class Change(msgspec.Struct, kw_only=True):
-    """What a fill or an end at event second `at` did to a strategy's sizing; units are signed.
-
-    `filled` units of a limit entry have become certain; `released` units are not projected any more, and not certain
-    either when `was_certain`.
+    `has_ended` when it will not, but fills of it that are known to have happened have not arrived yet.
     """
 
     strategy: str
     instrument: str
     product: Product
+    side: Side
+    remaining: int
+    reserve_price: Decimal
+    reduces: bool = False
+    contract: Contract | None = None
+    has_ended: bool = False
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Units of an order that filled, or were released when it ended, in event second `at`."""
+
+    strategy: str
+    instrument: str
+    product: Product
+    side: Side
     at: int
     filled: int = 0
     released: int = 0
-    was_certain: bool = False
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False):
+    """A strategy's units of an instrument: held (negative for short), and what buys and sells may still add to them."""
+
+    held: int
+    buys: int
+    sells: int
+
+    @property
+    def projected(self) -> int:
+        """The position once everything working has filled."""
+        return self.held + self.buys - self.sells
+
+    def working(self, side: Side) -> int:
+        """Units of the orders of that side."""
+        return self.buys if side is Side.BUY else self.sells
+
+    def extreme(self, side: Side) -> int:
+        """The position when everything that works on that side fills, and nothing on the other."""
+        return self.held + side.sign * self.working(side)
+
+    def exit_units(self, side: Side) -> int:
+        """Units an order of that side can take off the position and never pass zero, whatever fills or fails."""
+        return max(0, -side.sign * self.extreme(side))
 
 
 class Exposure(msgspec.Struct, kw_only=True):
     """State of one account.
 
-    `day` is an ISO date; `last_accepted` is by `strategy|instrument|side`, event seconds; `recent` holds the changes
-    of the last seconds.
+    By event seconds: `last_accepted` under `strategy|instrument|side`, and in `accepted_at` the orders accepted by
+    strategy. `accepted_today` counts a strategy's orders, `bracket_exits` the units that stops and targets of entries,
+    sent today, have taken off a position (by its key). `recent` holds the changes of the last seconds.
     """
 
     account: Account
     open_orders: dict[str, OpenOrder] = {}
-    day: str = ""
-    trades_today: int = 0
-    day_start_equity: Decimal = Decimal(0)
+    accepted_today: dict[str, int] = {}
+    accepted_at: dict[int, dict[str, int]] = {}
     last_accepted: dict[str, int] = {}
+    bracket_exits: dict[str, int] = {}
     recent: list[Change] = []
 
-    def projected(
+    @property
+    def day(self) -> str:
+        """The trading day it is in, as an ISO date; empty before the first event."""
+        return self.account.day
+
+    def standing(
         self, strategy: str, instrument: str, product: Product | None = None, *, at: int | None = None
-    ) -> int:
-        """The strategy's position once everything working has filled: what entries are sized from.
-
-        Of one product, or of all; with `at`, before anything that happened in that event second or later.
-        """
-        released = sum(change.released for change in self._since(strategy, instrument, product, at))
-        return self._position(strategy, instrument, product, with_limit_entries=True) + released
-
-    def certain(self, strategy: str, instrument: str, product: Product | None = None, *, at: int | None = None) -> int:
-        """The same without limit entries, which may never fill: the most an exit may be sized from."""
-        changes = self._since(strategy, instrument, product, at)
-        undone = sum((change.released if change.was_certain else 0) - change.filled for change in changes)
-        return self._position(strategy, instrument, product, with_limit_entries=False) + undone
-
-    def _since(self, strategy: str, instrument: str, product: Product | None, at: int | None) -> list[Change]:
+    ) -> Standing:
+        """Units of one product, or of all; with `at`, before anything that happened in that event second or later."""
+        held = position_quantity(self.account, strategy, instrument, product)
+        buys = sells = 0
+        for order in self.open_orders.values():
+            if order.instrument != instrument or order.strategy != strategy or product not in (None, order.product):
+                continue
+            if order.side is Side.BUY:
+                buys += order.remaining
+            else:
+                sells += order.remaining
         if at is None:
-            return []
-        return [
-            change
-            for change in self.recent
-            if change.at >= at and change.strategy == strategy and change.instrument == instrument
-            if product in (None, change.product)
-        ]
+            return Standing(held, buys, sells)
+        for change in self.recent:
+            if change.at >= at and change.instrument == instrument and change.strategy == strategy:
+                if product not in (None, change.product):
+                    continue
+                held -= change.side.sign * change.filled
+                if change.side is Side.BUY:
+                    buys += change.filled + change.released
+                else:
+                    sells += change.filled + change.released
+        return Standing(held, buys, sells)
 
-    def _position(self, strategy: str, instrument: str, product: Product | None, *, with_limit_entries: bool) -> int:
-        working = sum(
-            order.side.sign * order.remaining
-            for order in self.open_orders.values()
-            if order.strategy == strategy and order.instrument == instrument and product in (None, order.product)
-            if with_limit_entries or order.reduces or not order.is_limit
-        )
-        return position_quantity(self.account, strategy, instrument, product) + working
-
-    def gross(self, marks: Mapping[str, Decimal]) -> Decimal:
-        """Absolute value of all positions and open orders, rupees."""
-        held = sum((abs(value(one, marks)) for one in self.account.positions.values() if one.quantity), Decimal(0))
-        entries = (order for order in self.open_orders.values() if not order.reduces)
-        return held + sum((order.remaining * order.reserve_price for order in entries), Decimal(0))
-
-    def day_loss(self, marks: Mapping[str, Decimal]) -> Decimal:
-        """Rupees lost since the day began, charges included; negative for a gain."""
-        return self.day_start_equity - equity(self.account, marks)
+    def orders_within(self, seconds: int, clock: int, strategy: str | None = None) -> int:
+        """Orders accepted in the last `seconds` before `clock`, and after it, of one strategy or of all."""
+        count = 0
+        for second, orders in self.accepted_at.items():
+            if second > clock - seconds:
+                count += sum(orders.values()) if strategy is None else orders.get(strategy, 0)
+        return count
 
 
 def accepted_key(strategy: str, instrument: str, side: Side) -> str:
@@ -117,8 +142,9 @@ def accepted_key(strategy: str, instrument: str, side: Side) -> str:
     return f"{strategy}|{instrument}|{side.value}"
 
 
-def reserve(exposure: Exposure, accepted: AcceptedSignal) -> None:
+def reserve(exposure: Exposure, accepted: AcceptedSignal, instrument: Instrument) -> None:
     """Count an accepted signal's orders as open."""
+    contract = contract_of(instrument)
     for order in accepted.orders:
         exposure.open_orders[order.order_id] = OpenOrder(
             strategy=order.strategy,
@@ -126,36 +152,57 @@ def reserve(exposure: Exposure, accepted: AcceptedSignal) -> None:
             product=order.product,
             side=order.side,
             remaining=order.quantity,
-            reserve_price=order.limit_price or accepted.origin.price,
+            reserve_price=order.limit_price or order.trigger_price or accepted.origin.price,
             reduces=order.reduces,
-            is_limit=order.order_type is not OrderType.MARKET,
+            contract=contract,
         )
         exposure.last_accepted[accepted_key(order.strategy, order.instrument, order.side)] = order.event_time
-    exposure.trades_today += len(accepted.orders)
+    count = len(accepted.orders)
+    exposure.accepted_today[accepted.strategy] = exposure.accepted_today.get(accepted.strategy, 0) + count
+    _count_rate(exposure, accepted.strategy, accepted.origin.clock, count)
+
+
+def _count_rate(exposure: Exposure, strategy: str, second: int, count: int) -> None:
+    orders = exposure.accepted_at.setdefault(second, {})
+    orders[strategy] = orders.get(strategy, 0) + count
+    newest = max(exposure.accepted_at)
+    if len(exposure.accepted_at) > MOST_RATE_SECONDS:
+        exposure.accepted_at = {at: one for at, one in exposure.accepted_at.items() if at > newest - MOST_RATE_SECONDS}
 
 
 def apply_fill(exposure: Exposure, filled: OrderFilled, instrument: Instrument) -> None:
-    """Turn reserved exposure into a position. A repeat changes nothing, as far as the account's books recognise it."""
+    """Turn reserved exposure into a position. A repeat, as far as the account's books recognise it, changes nothing."""
+    planned = filled.order
+    whose = planned.strategy, planned.instrument, planned.product
+    before = position_quantity(exposure.account, *whose)
     if not book_fill(exposure.account, filled, instrument):
         return
-    order = exposure.open_orders.get(filled.order.order_id)
+    units = abs(position_quantity(exposure.account, *whose) - before)
+    if planned.oco_group and trading_day(planned.event_time).isoformat() == exposure.day:
+        key = position_key(*whose)
+        exposure.bracket_exits[key] = exposure.bracket_exits.get(key, 0) + units
+    order = exposure.open_orders.get(planned.order_id)
     if order is None:
         return
-    if order.is_limit and not order.reduces:
-        change = _change(order, filled.event_time, filled=order.side.sign * filled.quantity)
-        _remember(exposure, change)
-    order.remaining = filled.order.quantity - filled.cumulative_quantity
-    if order.remaining <= 0:
-        del exposure.open_orders[filled.order.order_id]
+    _release(exposure, planned.order_id, order, units)
+    _remember(exposure, _change(order, filled.event_time, filled=units))
 
 
 def apply_failed(exposure: Exposure, failed: OrderFailed) -> None:
-    """Release what an order that will not fill further had reserved. A repeat changes nothing."""
-    order = exposure.open_orders.pop(failed.order.order_id, None)
-    if order is not None:
-        change = _change(order, failed.event_time, released=order.side.sign * order.remaining)
-        change.was_certain = order.reduces or not order.is_limit
-        _remember(exposure, change)
+    """Release what of an order will not fill. A repeat changes nothing."""
+    order = exposure.open_orders.get(failed.order.order_id)
+    if order is None or order.has_ended:
+        return
+    order.has_ended = True
+    units = min(order.remaining, failed.order.quantity - failed.filled_quantity)
+    _release(exposure, failed.order.order_id, order, units)
+    _remember(exposure, _change(order, failed.event_time, released=units))
+
+
+def _release(exposure: Exposure, order_id: str, order: OpenOrder, units: int) -> None:
+    order.remaining -= units
+    if order.remaining <= 0:
+        del exposure.open_orders[order_id]
 
 
 def _change(order: OpenOrder, at: int, *, filled: int = 0, released: int = 0) -> Change:
@@ -163,6 +210,7 @@ def _change(order: OpenOrder, at: int, *, filled: int = 0, released: int = 0) ->
         strategy=order.strategy,
         instrument=order.instrument,
         product=order.product,
+        side=order.side,
         at=at,
         filled=filled,
         released=released,
@@ -174,11 +222,14 @@ def _remember(exposure: Exposure, change: Change) -> None:
     exposure.recent = [one for one in [*exposure.recent, change] if one.at > newest - RECENT_SECONDS]
 
 
-def roll_day(exposure: Exposure, day: date, marks: Mapping[str, Decimal]) -> None:
-    """Begin a trading day: counts start again, and loss is measured from the equity now."""
-    exposure.day = day.isoformat()
-    exposure.trades_today = 0
+def roll_day(exposure: Exposure, day: date, ended: DayEnd | None = None) -> bool:
+    """Begin a trading day: counts start again, the account's books are rolled. False when it has begun already."""
+    if not roll_account(exposure.account, day, ended):
+        return False
+    exposure.accepted_today = {}
+    exposure.accepted_at = {}
     exposure.last_accepted = {}
+    exposure.bracket_exits = {}
     exposure.recent = []
-    prune_orders(exposure.account, day)
-    exposure.day_start_equity = equity(exposure.account, marks)
+    exposure.open_orders = {name: one for name, one in exposure.open_orders.items() if not one.has_ended}
+    return True

@@ -1,17 +1,15 @@
-"""Mean reversion: buy what has fallen far below its average, sell when it is back."""
+"""Mean reversion: buy what has fallen far below its average, sell when it is back, tick by tick."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
-from math import isqrt
 from typing import ClassVar, Self
 
-import msgspec
 from pydantic import Field, model_validator
 
-from models.messages.ticks import Tick
-from trading.strategies.base import Parameters, Strategy, Wish
+from trading.indicators.bollinger import Bollinger
+from trading.strategies.base import Parameters, Wish
+from trading.strategies.price_strategy import PriceState, PriceStrategy
 
 
 class MeanReversionParameters(Parameters):
@@ -29,20 +27,14 @@ class MeanReversionParameters(Parameters):
         return self
 
 
-class MeanReversionState(msgspec.Struct, array_like=True, dict=True):
-    """The window's prices; the oldest is at `at` once the window is full."""
+class MeanReversionState(PriceState, kw_only=True):
+    """The bands, and whether a position is wished for."""
 
-    prices: list[int]
-    at: int = 0
+    bands: Bollinger
     holding: bool = False
 
-    @cached_property
-    def sums(self) -> list[int]:
-        """Sum and sum of squares of the prices, kept up with them. Not stored: squares outgrow 64 bits."""
-        return [sum(self.prices), sum(price * price for price in self.prices)]
 
-
-class MeanReversion(Strategy):
+class MeanReversion(PriceStrategy):
     """Long after a fall of `entry_tenths`, flat again within `exit_tenths` of the average."""
 
     name: ClassVar[str] = "mean_reversion"
@@ -50,34 +42,21 @@ class MeanReversion(Strategy):
     parameters_type = MeanReversionParameters
     state_type = MeanReversionState
 
-    def on_tick(self, tick: Tick, clock: int) -> Sequence[Wish]:
-        """Move the window on; wish when the price crosses a band."""
-        own = self.state.get(tick.instrument_token)
-        if own is None:
-            own = self.state[tick.instrument_token] = MeanReversionState([])
-        price, window = tick.last_price_units, self.parameters.window
-        prices, sums = own.prices, own.sums
-        if len(prices) < window:
-            prices.append(price)
-        else:
-            gone = prices[own.at]
-            prices[own.at] = price
-            own.at = (own.at + 1) % window
-            sums[0] -= gone
-            sums[1] -= gone * gone
-        sums[0] += price
-        sums[1] += price * price
-        return self._judge(tick, own, window) if len(prices) == window else ()
+    def new_state(self) -> MeanReversionState:
+        """Bands that have seen nothing."""
+        return MeanReversionState(bands=Bollinger(self.parameters.window))
 
-    def _judge(self, tick: Tick, own: MeanReversionState, window: int) -> Sequence[Wish]:
-        """Compare the distance from the average with the deviation, both times `window`."""
-        total, squares = own.sums
-        distance = tick.last_price_units * window - total
-        deviation = isqrt(max(0, squares * window - total * total))
-        if not own.holding and deviation and distance * 10 < -self.parameters.entry_tenths * deviation:
+    def on_price(self, instrument_token: int, price_units: int, own: MeanReversionState) -> Sequence[Wish]:
+        """Move the window on; wish when the price crosses a band."""
+        bands = own.bands
+        distance = 10 * (price_units - bands.update(price_units))
+        if not bands.is_ready:
+            return ()
+        deviation = bands.deviation
+        if not own.holding and deviation and distance < -self.parameters.entry_tenths * deviation:
             own.holding = True
-            return self.target(tick, self.parameters.quantity, "far below the average")
-        if own.holding and distance * 10 >= -self.parameters.exit_tenths * deviation:
+            return self.target(instrument_token, self.parameters.quantity, "far below the average")
+        if own.holding and distance >= -self.parameters.exit_tenths * deviation:
             own.holding = False
-            return self.target(tick, 0, "back at the average")
+            return self.target(instrument_token, 0, "back at the average")
         return ()

@@ -1,17 +1,15 @@
-"""Momentum: follow the crossing of a fast and a slow exponential average."""
+"""Momentum: follow the crossing of a fast and a slow exponential average, tick by tick."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
-import msgspec
 from pydantic import Field, model_validator
 
-from models.messages.ticks import Tick
-from trading.strategies.base import Parameters, Strategy, Wish
-
-SCALE = 1 << 16  # averages are kept in fixed point, so that a restored state is the very same number
+from trading.indicators.averages import Ema
+from trading.strategies.base import Parameters, Wish
+from trading.strategies.price_strategy import PriceState, PriceStrategy
 
 
 class MomentumParameters(Parameters):
@@ -30,46 +28,37 @@ class MomentumParameters(Parameters):
         return self
 
 
-class MomentumState(msgspec.Struct, array_like=True):
-    """Averages in fixed point, ticks seen, and the last direction wished for."""
+class MomentumState(PriceState, kw_only=True):
+    """Averages, and the last direction wished for."""
 
-    fast: int
-    slow: int
-    seen: int = 1
+    fast: Ema
+    slow: Ema
     direction: int = 0
 
 
-class Momentum(Strategy):
+class Momentum(PriceStrategy):
     """Long while the fast average is above the slow one, flat (or short) while it is below."""
 
     name: ClassVar[str] = "momentum"
-    summary: ClassVar[str] = "Follows the crossing of two exponential averages"
+    summary: ClassVar[str] = "Follows the crossing of two exponential averages of ticks"
     parameters_type = MomentumParameters
     state_type = MomentumState
 
-    def on_tick(self, tick: Tick, clock: int) -> Sequence[Wish]:
+    def new_state(self) -> MomentumState:
+        """Averages that have seen nothing."""
+        return MomentumState(fast=Ema(self.parameters.fast), slow=Ema(self.parameters.slow))
+
+    def on_price(self, instrument_token: int, price_units: int, own: MomentumState) -> Sequence[Wish]:
         """Update both averages; wish when they have crossed by more than the threshold."""
-        own = self.state.get(tick.instrument_token)
-        price = tick.last_price_units * SCALE
-        if own is None:
-            self.state[tick.instrument_token] = MomentumState(price, price)
+        fast, slow = own.fast.update(price_units), own.slow.update(price_units)
+        if not own.slow.is_ready:
             return ()
-        parameters = self.parameters
-        own.fast += 2 * (price - own.fast) // (parameters.fast + 1)
-        own.slow += 2 * (price - own.slow) // (parameters.slow + 1)
-        own.seen += 1
-        if own.seen < parameters.slow:
-            return ()
-        gap = (own.fast - own.slow) * 10_000
-        edge = own.slow * parameters.threshold_bps
+        gap, edge = (fast - slow) * 10_000, slow * self.parameters.threshold_bps
         direction = 1 if gap > edge else -1 if gap < -edge else own.direction
         if direction == own.direction:
             return ()
         own.direction = direction
-        return self._wish(tick, direction)
-
-    def _wish(self, tick: Tick, direction: int) -> Sequence[Wish]:
         if direction > 0:
-            return self.target(tick, self.parameters.quantity, "fast average above slow")
+            return self.target(instrument_token, self.parameters.quantity, "fast average above slow")
         quantity = -self.parameters.quantity if self.parameters.allow_short else 0
-        return self.target(tick, quantity, "fast average below slow")
+        return self.target(instrument_token, quantity, "fast average below slow")

@@ -11,13 +11,24 @@ from importlib.metadata import EntryPoint, entry_points
 from inspect import isabstract
 
 from trading.strategies.base import Strategy
+from trading.strategies.crossover import Crossover
 from trading.strategies.low_frequency import LowFrequency
 from trading.strategies.mean_reversion import MeanReversion
 from trading.strategies.momentum import Momentum
+from trading.strategies.opening_range import OpeningRange
+from trading.strategies.pairs import Pairs
 from trading.strategies.rsi import Rsi
 
 GROUP = "alpha_panda.strategies"
-BUILT_IN: tuple[type[Strategy], ...] = (Momentum, MeanReversion, Rsi, LowFrequency)
+BUILT_IN: tuple[type[Strategy], ...] = (
+    Momentum,
+    MeanReversion,
+    Rsi,
+    LowFrequency,
+    Crossover,
+    OpeningRange,
+    Pairs,
+)
 
 
 class StrategyNotFound(LookupError):

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-import msgspec
 from pydantic import Field
 
-from models.messages.ticks import Tick
-from trading.strategies.base import Parameters, Strategy, Wish
-
-SCALE = 1 << 16
+from trading.indicators.rsi import Rsi as Index
+from trading.strategies.base import Parameters, Wish
+from trading.strategies.price_strategy import PriceState, PriceStrategy
 
 
 class RsiParameters(Parameters):
@@ -23,17 +21,14 @@ class RsiParameters(Parameters):
     quantity: int = Field(10, ge=1)
 
 
-class RsiState(msgspec.Struct, array_like=True):
-    """Last price, and Wilder's averages of gains and losses in fixed point."""
+class RsiState(PriceState, kw_only=True):
+    """The index, and whether a position is wished for."""
 
-    price: int
-    gain: int = 0
-    loss: int = 0
-    seen: int = 1
+    index: Index
     holding: bool = False
 
 
-class Rsi(Strategy):
+class Rsi(PriceStrategy):
     """Long when the index falls below `oversold`, flat when it rises above `overbought`."""
 
     name: ClassVar[str] = "rsi"
@@ -41,26 +36,19 @@ class Rsi(Strategy):
     parameters_type = RsiParameters
     state_type = RsiState
 
-    def on_tick(self, tick: Tick, clock: int) -> Sequence[Wish]:
-        """Update the averages; wish when the index crosses a level."""
-        own = self.state.get(tick.instrument_token)
-        price = tick.last_price_units
-        if own is None:
-            self.state[tick.instrument_token] = RsiState(price)
+    def new_state(self) -> RsiState:
+        """An index that has seen nothing."""
+        return RsiState(index=Index(self.parameters.period))
+
+    def on_price(self, instrument_token: int, price_units: int, own: RsiState) -> Sequence[Wish]:
+        """Update the index; wish when it crosses a level."""
+        index = own.index.update(price_units)
+        if not own.index.is_ready:
             return ()
-        change = (price - own.price) * SCALE
-        own.price = price
-        period = self.parameters.period
-        own.gain += (max(change, 0) - own.gain) // period
-        own.loss += (max(-change, 0) - own.loss) // period
-        own.seen += 1
-        if own.seen <= period or own.gain + own.loss <= 0:
-            return ()
-        index = 100 * own.gain // (own.gain + own.loss)
         if not own.holding and index <= self.parameters.oversold:
             own.holding = True
-            return self.target(tick, self.parameters.quantity, f"index {index}: oversold")
+            return self.target(instrument_token, self.parameters.quantity, f"index {index:.0f}: oversold")
         if own.holding and index >= self.parameters.overbought:
             own.holding = False
-            return self.target(tick, 0, f"index {index}: overbought")
+            return self.target(instrument_token, 0, f"index {index:.0f}: overbought")
         return ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import product
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from models.messages import ids
 
@@ -13,6 +13,13 @@ def test_a_signal_id_repeats_with_its_content() -> None:
     first, second = (ids.signal_id("run", "momentum", "paper", 1, 2, 3) for _ in range(2))
     assert first == second
     assert UUID(first).version == 5
+
+
+def test_ids_are_those_of_the_standard() -> None:
+    for number in range(200):
+        assert ids.order_id(f"signal {number}", number) == str(
+            uuid5(ids.NAMESPACE, "\x1f".join(("order", f"signal {number}", str(number))))
+        )
 
 
 def test_each_part_of_a_signal_makes_its_id_another() -> None:
@@ -43,6 +50,6 @@ def test_events_of_one_order_have_different_ids() -> None:
 
 def test_a_tag_is_one_kite_takes_and_belongs_to_its_order() -> None:
     tags = [ids.order_tag(ids.order_id("signal", number)) for number in range(1000)]
-    assert all(re.fullmatch(r"[A-Z2-7]{20}", tag) for tag in tags)
+    assert all(re.fullmatch(r"[0-9a-f]{20}", tag) for tag in tags)
     assert len(set(tags)) == len(tags)
     assert tags[0] == ids.order_tag(ids.order_id("signal", 0))

@@ -20,11 +20,25 @@ from trading.strategies.base import Wish
         ({"intent": Intent.OPEN, "side": None}, "An open signal needs a side and a quantity"),
         ({"intent": Intent.OPEN, "quantity": None}, "An open signal needs a side and a quantity"),
         ({"intent": Intent.TARGET, "target_quantity": None}, "A target signal needs a target quantity"),
-        ({"order_type": OrderType.LIMIT}, "A limit price goes with a limit order, and only with one"),
-        ({"limit_price": Decimal(1)}, "A limit price goes with a limit order, and only with one"),
-        ({"order_type": OrderType.SL}, "Signals ask for market or limit orders, not SL"),
+        ({"order_type": OrderType.LIMIT}, "A LIMIT order needs a limit price"),
+        ({"limit_price": Decimal(1)}, "A MARKET order has no limit price"),
+        ({"trigger_price": Decimal(1)}, "A MARKET order has no trigger price"),
+        ({"order_type": OrderType.SL, "trigger_price": Decimal(1)}, "A SL order needs a limit price"),
+        ({"order_type": OrderType.SL_M}, "A SL-M order needs a trigger price"),
+        (
+            {"order_type": OrderType.SL, "trigger_price": Decimal(2), "limit_price": Decimal(1)},
+            "The limit of 1 is below the trigger of 2: it could never fill",
+        ),
         ({"validity": Validity.TTL}, "A signal with validity TTL needs its minutes"),
-        ({"order_type": OrderType.SL_M}, "Signals ask for market or limit orders, not SL-M"),
+        (
+            {"stop_loss": Decimal(9), "target": Decimal(9)},
+            "A BUY with a stop loss of 9 cannot have its target at 9",
+        ),
+        (
+            {"intent": Intent.CLOSE, "stop_loss": Decimal(9)},
+            "A stop loss and a target go with an entry, not with a close",
+        ),
+        ({"market_protection": Decimal(0)}, "market_protection is 0, it must be -1 or a percentage"),
     ],
 )
 class TestContradictions:

@@ -18,7 +18,15 @@ from models.messages.control import (
     TradingStateChanged,
 )
 from models.messages.market import Mark, Marks
-from models.messages.orders import OrderAcknowledged, OrderFailed, OrderStatus, OrderSubmitted, OrderType, Product
+from models.messages.orders import (
+    CancelSubmitted,
+    OrderAcknowledged,
+    OrderFailed,
+    OrderStatus,
+    OrderSubmitted,
+    OrderType,
+    Product,
+)
 from models.messages.portfolio import PortfolioSnapshot, PositionSnapshot, SnapshotCause
 from models.messages.signals import AcceptedSignal, DeniedSignal
 from models.messages.validation import LATEST_SECOND, MAX_MONEY, MAX_QUANTITY
@@ -60,6 +68,15 @@ FAILED = OrderFailed(
 ACKNOWLEDGED = OrderAcknowledged(
     order_id="order-1", signal_id="signal-1", account=build.ACCOUNT, broker_order_id="b", event_time=build.AT
 )
+CANCEL = CancelSubmitted(
+    order_id="order-1",
+    account=build.ACCOUNT,
+    strategy="momentum",
+    instrument="NSE:INFY",
+    instrument_token=build.TOKEN,
+    reason="The target was reached",
+    event_time=build.AT,
+)
 DENIED = DeniedSignal(
     signal_id="signal-1",
     account=build.ACCOUNT,
@@ -71,6 +88,7 @@ DENIED = DeniedSignal(
 )
 BODIES: list[msgspec.Struct] = [
     LIMIT_SIGNAL,
+    CANCEL,
     AcceptedSignal(
         signal_id="signal-1",
         account=build.ACCOUNT,

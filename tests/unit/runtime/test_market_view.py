@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -94,6 +94,44 @@ def test_listeners_hear_every_message_after_it_is_applied(view: MarketView) -> N
     for clock in (1, 3, 2):
         view.apply(marks(clock))
     assert heard == [(1, 1), (3, 3), (2, 3)]
+
+
+DAY = 86_400
+
+
+def test_prices_at_which_a_day_ended_stay_when_the_next_one_has_its_own(view: MarketView) -> None:
+    first, second, third = date(1970, 1, 2), date(1970, 1, 3), date(1970, 1, 7)
+    assert view.end_before(first) is None
+    view.apply(marks(DAY, mark(INFY.instrument_token, 10_000), mark(UNKNOWN_TOKEN, 10_000)))
+    view.apply(marks(DAY + 60, mark(INFY.instrument_token, 20_000)))
+    assert view.end_before(first) is None
+    assert ended(view, second) == (first, {INFY.key: Decimal(2)})  # before the second day's first mark
+    view.apply(marks(2 * DAY, mark(INFY.instrument_token, 30_000), mark(TCS.instrument_token, 10_000)))
+    assert ended(view, second) == (first, {INFY.key: Decimal(2)})  # and after
+    view.apply(marks(2 * DAY - 1, mark(INFY.instrument_token, 40_000)))  # late, and of the day before
+    assert ended(view, second) == (first, {INFY.key: Decimal(2)})
+    view.apply(marks(6 * DAY))
+    assert ended(view, third) == (second, {INFY.key: Decimal(4), TCS.key: Decimal(1)})
+
+
+def ended(view: MarketView, day: date) -> tuple[date, dict[str, Decimal]]:
+    found = view.end_before(day)
+    assert found is not None
+    return found.day, dict(found.prices)
+
+
+def test_a_run_that_goes_on_keeps_how_the_day_before_ended(view: MarketView) -> None:
+    view.apply(marks(DAY, mark(INFY.instrument_token, 10_000)))
+    view.apply(marks(2 * DAY, mark(INFY.instrument_token, 20_000), run_id="the next morning"))
+    view.apply(marks(2 * DAY + 60, mark(INFY.instrument_token, 30_000), run_id="after a restart"))
+    assert ended(view, date(1970, 1, 3)) == (date(1970, 1, 2), {INFY.key: Decimal(1)})
+
+
+def test_a_run_that_goes_back_has_no_day_behind_it(view: MarketView) -> None:
+    view.apply(marks(3 * DAY))
+    view.apply(marks(4 * DAY))
+    view.apply(marks(2 * DAY, run_id="replay"))
+    assert view.end_before(date(1970, 1, 3)) is None
 
 
 def event(body: Any) -> Any:

@@ -160,3 +160,17 @@ def test_recorded_prices_are_complete() -> None:
     assert day == date(2022, 11, 7)
     assert 23_540 <= len(times) <= 23_608
     assert times == sorted(set(times))
+
+
+@pytest.mark.parametrize(("other_day", "is_index"), [("0", True), ("3", False)])
+def test_what_never_had_volume_is_an_index(tmp_path: Path, other_day: str, is_index: bool) -> None:
+    rows = [
+        f"VIX,2016-08-{day} 09:15:00, 13.5, 13.5, 13.5, 13.5, {volume}" for day, volume in ((16, "0"), (17, other_day))
+    ]
+    _, (recording,) = read(write(tmp_path / "VIX.csv", HEADER, *rows), DAY, None)
+    assert recording.is_index is is_index
+
+
+def test_of_the_recorded_symbols_the_volatility_index_alone_is_an_index() -> None:
+    _, recordings = read(shared_data("minute_2016_kite"), date(2016, 8, 17), None)
+    assert [one.symbol for one in recordings if one.is_index] == ["INDIAVIX"]

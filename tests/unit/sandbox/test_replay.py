@@ -143,3 +143,13 @@ def test_prices_keep_to_the_recorded_tick_size(tmp_path: Path) -> None:
     levels = [level for batch in market.batches() for tick in batch.ticks for level in (*tick.buy, *tick.sell)]
     assert levels
     assert not any(level.price_units % size for level in levels)
+
+
+def test_recorded_bars_of_an_index_cannot_be_traded(tmp_path: Path) -> None:
+    write(tmp_path, "VIX", [f"2016-08-16 09:1{minute}:00, 13.5, 13.6, 13.4, 13.5, 0" for minute in (5, 6)])
+    write(tmp_path, "AAA", MINUTES)
+    market = ReplayMarket(tmp_path, day=None, most_symbols=None)
+    assert {one.tradingsymbol: one.is_tradable for one in market.instruments} == {"AAA": True, "VIX": False}
+    ticks = by_symbol(market)["VIX"]
+    assert len(ticks) == 8
+    assert not any(tick.tradable or tick.buy or tick.sell for tick in ticks)

@@ -147,7 +147,7 @@ def test_later_runs_are_the_trading_day_after_the_last(folder: StateFolder) -> N
 
 def test_spoiled_session_file_is_like_none(folder: StateFolder) -> None:
     (folder.path / "session.json").write_text(json.dumps({"session_date": "soon"}))
-    assert folder.next_session_date() == module.next_trading_day(datetime.now(IST).date())
+    assert folder.next_session_date() == module.regular_day_from(datetime.now(IST).date())
 
 
 def test_pages_are_read_back_in_order_and_gone_after_release(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_exposure_is_plain_data() -> None:
     table = exposure.exposure_table(raw)
     table.write("paper:main", {}, factories.exposure())
     (row,) = readable_rows(exposure.NAME, raw.items())
-    assert row["state"]["day"] == "2026-08-20"
+    assert row["state"]["account"]["day"] == "2026-08-20"
     json.dumps(row)
 
 

@@ -13,6 +13,8 @@ from tables.portfolios import portfolios_table
 from tables.states import StateTable
 from tests import factories
 from trading.accounting.account import apply_fill, new_account
+from trading.accounting.day import roll_day
+from trading.market.sessions import trading_day
 
 SOURCE = "paper.signals.raw/0"
 
@@ -252,17 +254,26 @@ def test_rows_do_not_grow_with_the_number_of_messages(raw: dict[str, bytes]) -> 
     assert set(decode_state_row(raw["a"]).positions) == set(sources)
 
 
-def test_account_does_not_grow_with_its_fills(raw: dict[str, bytes]) -> None:
-    """500 round trips in one day, ids remembered beside the state and pruned when the day is over."""
+def test_account_grows_by_a_dozen_bytes_an_order_until_its_day_is_over(raw: dict[str, bytes]) -> None:
+    """500 orders in one day that filled: what recognises their repeats is in the state, and pruned at the day roll."""
     table = portfolios_table(raw)
+    sizes = []
     for number_of in range(500):
         order = factories.order(order_id=f"order-{number_of}", side=Side.BUY if number_of % 2 else Side.SELL)
         filled = factories.filled(order, 10, "1500", 10, complete=True)
         with table.transaction("paper.orders.filled/0", number_of) as change:
             account = change.get(factories.ACCOUNT) or new_account(factories.ACCOUNT, Decimal(1_000_000))
-            apply_fill(account, filled, factories.instrument())
+            roll_day(account, trading_day(filled.event_time))
+            assert apply_fill(account, filled, factories.instrument())
             change.put(factories.ACCOUNT, account, [])
-            change.remember("fill", filled.fill_id, "2026-08-20")
             change.commit()
-    assert len(raw[factories.ACCOUNT]) < 2_000
-    assert table.forget_days_before("2026-08-21") == 500
+        sizes.append(len(raw[factories.ACCOUNT]))
+    assert sizes[-1] - sizes[0] < 12 * 500 + 100
+    with table.transaction("paper.orders.filled/0", 500) as change:
+        account = change.get(factories.ACCOUNT)
+        assert account is not None
+        for days in (1, 2):
+            roll_day(account, trading_day(factories.AT + days * 86_400))
+        change.put(factories.ACCOUNT, account, [])
+        change.commit()
+    assert len(raw[factories.ACCOUNT]) < sizes[0]

@@ -1,13 +1,10 @@
-"""Strategies: silent while warming up, the same after a restart, found by name."""
+"""The strategies that look at ticks do what their names say; all are found by name."""
 
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
-from random import Random
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from models.messages.signals import Intent
@@ -20,53 +17,13 @@ from trading.strategies.mean_reversion import MeanReversion
 from trading.strategies.momentum import Momentum
 from trading.strategies.rsi import Rsi
 
-CASES = [
-    (Momentum, {"fast": 3, "slow": 8, "threshold_bps": 1}, 8),
-    (MeanReversion, {"window": 10, "entry_tenths": 10}, 10),
-    (Rsi, {"period": 5, "oversold": 35, "overbought": 65}, 5),
-    (LowFrequency, {"every_seconds": 5, "hold_seconds": 3}, 1),
-]
-
 
 def build(kind: type[Strategy], parameters: dict[str, int]) -> Strategy:
     return kind(kind.parameters_type(**parameters), {TOKEN: instrument()})
 
 
-def walk(seed: int, count: int = 300) -> list[Tick]:
-    rng, price = Random(seed), 15_000_000
-    found = []
-    for number in range(1, count + 1):
-        price += rng.randint(-30, 30) * 500
-        found.append(tick(price=price, sequence=number, at=AT + number))
-    return found
-
-
 def wishes(strategy: Strategy, ticks: list[Tick]) -> list[Wish]:
     return [wish for one in ticks for wish in strategy.on_tick(one, one.exchange_time)]
-
-
-@pytest.mark.parametrize(("kind", "parameters", "warm"), CASES, ids=lambda value: getattr(value, "name", None))
-def test_nothing_is_wished_while_warming_up_and_something_later(
-    kind: type[Strategy], parameters: dict[str, int], warm: int
-) -> None:
-    strategy, ticks = build(kind, parameters), walk(1)
-    assert wishes(strategy, ticks[: warm - 1]) == []
-    assert wishes(strategy, ticks[warm - 1 :])
-
-
-@pytest.mark.parametrize(("kind", "parameters", "_warm"), CASES, ids=lambda value: getattr(value, "name", None))
-@given(seed=st.integers(0, 10_000), cut=st.integers(0, 300))
-def test_restored_state_wishes_the_same(
-    kind: type[Strategy], parameters: dict[str, int], _warm: int, seed: int, cut: int
-) -> None:
-    ticks = walk(seed)
-    whole = build(kind, parameters)
-    expected = wishes(whole, ticks[:cut]), wishes(whole, ticks[cut:])
-    first = build(kind, parameters)
-    before = wishes(first, ticks[:cut])
-    second = build(kind, parameters)
-    second.load_state(first.dump_state())
-    assert (before, wishes(second, ticks[cut:])) == expected
 
 
 def test_momentum_goes_long_on_a_rise_and_flat_on_a_fall() -> None:
@@ -145,7 +102,9 @@ def test_strategies_of_other_packages_are_found_and_broken_ones_reported(monkeyp
             "momentum": f"ValueError: {__name__}:FromElsewhere has a name that is taken",
         }
         assert registry.names() == sorted([*(one.name for one in registry.BUILT_IN), "elsewhere"])
-        with pytest.raises(registry.StrategyNotFound, match=r"no strategy 'nope'; known strategies: elsewhere, low_f"):
+        with pytest.raises(
+            registry.StrategyNotFound, match=r"no strategy 'nope'; known strategies: crossover, elsewhere, low_f"
+        ):
             registry.find("nope")
     finally:
         registry._catalogue.cache_clear()

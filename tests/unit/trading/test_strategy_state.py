@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import accumulate, permutations
-from random import Random
+from itertools import permutations
 
 import msgspec
 import pytest
@@ -11,7 +10,8 @@ from pydantic import ValidationError
 
 from models.messages.signals import Intent
 from models.messages.ticks import MAX_PRICE_UNITS
-from tests.factories import AT, TOKEN, instrument, tick
+from tests.factories import AT, TOKEN, tick
+from tests.strategy_runs import OPEN, PAIR
 from trading.strategies.base import Strategy, Wish
 from trading.strategies.low_frequency import LowFrequency
 from trading.strategies.mean_reversion import MeanReversion
@@ -19,16 +19,14 @@ from trading.strategies.momentum import Momentum
 from trading.strategies.registry import BUILT_IN
 from trading.strategies.rsi import Rsi
 
-OTHER = TOKEN + 256
-
 
 def build(kind: type[Strategy], **parameters: int | bool) -> Strategy:
-    return kind(kind.parameters_type(**parameters), {TOKEN: instrument()})
+    return kind(kind.parameters_type(**parameters), PAIR)
 
 
 def wishes(strategy: Strategy, prices: list[int], token: int = TOKEN) -> list[Wish]:
     ticks = [
-        tick(price=price, sequence=number, at=AT + number, instrument_token=token)
+        tick(price=price, sequence=number, at=OPEN + 10 * number, instrument_token=token)
         for number, price in enumerate(prices, 1)
     ]
     return [wish for one in ticks for wish in strategy.on_tick(one, one.exchange_time)]
@@ -65,21 +63,6 @@ def test_loading_replaces_what_was_there(kind: type[Strategy]) -> None:
     wishes(strategy, [15_000_000 + 1000 * number for number in range(50)])
     strategy.load_state(fresh.dump_state())
     assert strategy.dump_state() == fresh.dump_state()
-
-
-@pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: kind.name)
-def test_instruments_do_not_disturb_each_other(kind: type[Strategy]) -> None:
-    rng = Random(7)
-    path = list(accumulate((rng.randint(-30_000, 30_000) for _ in range(400)), initial=15_000_000))
-    alone, both = build(kind), build(kind)
-    expected = wishes(alone, path)
-    found: list[Wish] = []
-    for number, price in enumerate(path, 1):
-        found += both.on_tick(tick(price=price, sequence=number, at=AT + number), AT + number)
-        noise = tick(price=20_000_000 - price // 2, sequence=number, at=AT + number, instrument_token=OTHER)
-        both.on_tick(noise, AT + number)
-    assert expected
-    assert found == expected
 
 
 @pytest.mark.parametrize("kind", BUILT_IN, ids=lambda kind: kind.name)

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
-from trading.risk.request import Denied, Request
+from trading.risk.codes import ReasonCode
+from trading.risk.limits import Limits
+from trading.risk.request import Denied, Request, denied
 
 
-class Check(Protocol):
-    """One rule. Pure, raises nothing: a refusal is a value. `passes_exits` rules never stop a reducing order."""
+class Check(ABC):
+    """One rule. Pure: a refusal is a value.
 
-    passes_exits: bool
+    `limits` names the settable limits it compares with. `passes_exits` rules never stop an order that reduces.
+    """
 
+    code: ClassVar[ReasonCode]
+    limits: ClassVar[tuple[str, ...]] = ()
+    passes_exits: ClassVar[bool] = True
+
+    @abstractmethod
     def check(self, request: Request) -> Denied | None:
         """Why the request is refused, None when this rule has nothing against it."""
+
+
+def unusable(limits: Limits, name: str) -> Denied:
+    """The refusal of whoever needs a limit that is missing or no amount."""
+    return denied(ReasonCode.LIMIT_UNUSABLE, f"Limit {limits.unusable[name]}", limit=name)

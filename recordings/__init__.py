@@ -1,0 +1,1 @@
+"""Recorded markets on disk: what `record` writes, and what `replay` and `backtest` read."""
