@@ -16,6 +16,8 @@ import faust
 from faust.streams import current_event
 from rocksdict import WriteBatch
 
+from tables.changelog import ChangelogWriter
+
 ROCKSDB_OPTIONS = {
     "block_cache_size": 16 << 20,
     "write_buffer_size": 4 << 20,
@@ -42,21 +44,20 @@ class RawKeyTable(faust.Table):
         self._unsettled: defaultdict[int, dict[str, _Unsettled]] = defaultdict(dict)
         self._assignment = 0
         super().__init__(*args, **kwargs)
+        self._writer = ChangelogWriter(self.app)
+        self._changelog = self.changelog_topic.get_topic_name()
 
     def _serializer_from_type(self, typ: Any) -> Any:
         return "raw" if typ in (str, bytes) else super()._serializer_from_type(typ)
 
-    def send_changelog(self, partition: int, key: str, value: bytes | None, *args: Any, **kwargs: Any) -> Any:
-        """Send one write to the changelog, and remember its future for the consume loop to await."""
-        future = super().send_changelog(partition, key, value, *args, **kwargs)
+    def _write(self, key: str, value: bytes | None) -> None:
+        """Send one write to the changelog of the message's partition. TypeError outside a message."""
+        partition = self.partition_for_key(key)
+        future = self._writer.write(self._changelog, partition, key.encode(), value)
         self.pending_writes.append(future)
         entry = self._unsettled[partition].setdefault(key, _Unsettled())
         entry.value, entry.writes = value, entry.writes + 1
         future.add_done_callback(partial(self._settle, self._assignment, partition, key, value))
-        return future
-
-    def _on_changelog_sent(self, fut: Any) -> None:
-        """Faust would note the offset here; `_settle` does, together with the write itself."""
 
     def _settle(self, assignment: int, partition: int, key: str, value: bytes | None, future: Any) -> None:
         """The changelog has a write: store it. Not when partitions have moved since: recovery will read it."""
@@ -95,10 +96,12 @@ class RawKeyTable(faust.Table):
         return found.value
 
     def __setitem__(self, key: str, value: bytes) -> None:
-        self.on_key_set(key, value)
+        self._write(key, value)
+        self._sensor_on_set(self, key, value)
 
     def __delitem__(self, key: str) -> None:
-        self.on_key_del(key)
+        self._write(key, None)
+        self._sensor_on_del(self, key)
 
     def __contains__(self, key: object) -> bool:
         found = self._find(str(key))

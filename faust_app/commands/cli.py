@@ -6,6 +6,7 @@ not answer and a bug are exit code 1; a bug's traceback goes to a file, not to t
 
 from __future__ import annotations
 
+import logging
 import sys
 import tempfile
 import traceback
@@ -57,6 +58,7 @@ def build() -> typer.Typer:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit."""
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what it complains of is in our own sentence
     sys.exit(_run(arguments))
 
 

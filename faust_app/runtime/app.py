@@ -21,6 +21,7 @@ from faust_app.runtime.errors import ConfigurationError
 from faust_app.runtime.exact import ExactTableManager, ExactTransport, check_versions
 from faust_app.runtime.health import HealthServer
 from faust_app.runtime.inspect import register_inspect
+from faust_app.runtime.kafka_watch import KafkaWatch
 from faust_app.runtime.lifecycle import WorkerState, die
 from faust_app.runtime.logging import configure_logging
 from faust_app.runtime.publisher import Publisher
@@ -96,6 +97,7 @@ class Worker:
         self._recovered: list[Callable[[], Awaitable[None]]] = []
         self._rebalance_started = time.monotonic()
         self.app.on_partitions_revoked.connect(self._on_revoked)
+        self.background("kafka", KafkaWatch(self.state, self._kafka_client).run)
 
     def table(self, name: str, help_text: str) -> RawKeyTable:
         """Declare a table of this stage."""
@@ -151,6 +153,10 @@ class Worker:
             log.warning("send_failed", topic=output.topic, error=str(error))
             return False
         return True
+
+    def _kafka_client(self) -> Any:
+        producer = getattr(self.app.producer, "_producer", None)
+        return None if producer is None else producer.client
 
     def _take_writes(self) -> list[Any]:
         return [write for table in self._tables for write in table.take_pending_writes()]

@@ -9,8 +9,23 @@ from sqlalchemy import select
 
 from faust_app.runtime.database import create_engine, transaction
 from faust_app.runtime.settings import Settings
+from faust_app.runtime.topology import STAGES
 from models.rows.trading import FillRow, OrderRow, SignalRow
 from tests.running_stack import RunningStack, run, wait_for
+
+BROKERS = ("paper", "zerodha")
+FAMILIES = (
+    "signals.raw",
+    "signals.validated",
+    "signals.rejected",
+    "orders.submitted",
+    "orders.updates",
+    "orders.ack",
+    "orders.filled",
+    "orders.failed",
+    "pnl.snapshots",
+)
+WITH_MESSAGES = [stage.name for stage in STAGES if stage.consumes]
 
 
 async def rows(settings: Settings, statement: Any) -> list[Any]:

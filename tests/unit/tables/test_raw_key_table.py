@@ -30,6 +30,35 @@ class Count(msgspec.Struct):
     number: int = 0
 
 
+class Kafka:
+    """A producer whose answers the test gives."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, bytes, bytes | None, int]] = []
+        self.answers: list[asyncio.Future[Any]] = []
+
+    async def send(
+        self, topic: str, key: bytes, value: bytes | None, partition: int, *_: object
+    ) -> asyncio.Future[Any]:
+        self.sent.append((topic, key, value, partition))
+        self.answers.append(asyncio.get_running_loop().create_future())
+        return self.answers[-1]
+
+    async def acknowledge(self, count: int = 1) -> None:
+        """Let the changelog have the next writes, at the offsets 0, 1, 2 and so on."""
+        await turn()
+        open_ones = [(offset, one) for offset, one in enumerate(self.answers) if not one.done()]
+        for offset, answer in open_ones[:count]:
+            answer.set_result(SimpleNamespace(offset=offset))
+        await turn()
+
+
+async def turn() -> None:
+    """Let everything that is ready run."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 def new_app(folder: Path) -> faust.App:
     app = faust.App(
         "raw-key-table-test",
@@ -41,6 +70,7 @@ def new_app(folder: Path) -> faust.App:
     )
     app.finalize()
     (folder / "data" / "v1" / "tables").mkdir(parents=True, exist_ok=True)
+    app._producer = Kafka()
     app.__dict__["consumer"] = SimpleNamespace(topic_partitions=lambda topic: 2)
     app.assignor.assigned_actives = lambda: {TP(f"{app.conf.id}-counts-changelog", number) for number in (0, 1)}
     return app
@@ -66,16 +96,10 @@ def within(table: RawKeyTable) -> Iterator[Within]:
     streams._current_event.set(None)
 
 
-def writes_of(table: RawKeyTable) -> list[tuple[Any, Any, Any]]:
-    pending = [future.message for future in table.take_pending_writes()]
-    return [(message.key, message.value, message.partition) for message in pending]
-
-
-async def acknowledge(futures: list[Any], first_offset: int = 0) -> None:
-    """Let the changelog have these writes."""
-    for offset, future in enumerate(futures, first_offset):
-        future.set_result(SimpleNamespace(offset=offset))
-    await asyncio.sleep(0)
+@pytest.fixture
+def kafka(table: RawKeyTable) -> Kafka:
+    producer: Kafka = table.app.producer
+    return producer
 
 
 def stored(table: RawKeyTable, partition: int) -> dict[bytes, bytes]:
@@ -83,65 +107,102 @@ def stored(table: RawKeyTable, partition: int) -> dict[bytes, bytes]:
     return {bytes(key): bytes(value) for key, value in table.data._db_for_partition(partition).items()}
 
 
-async def test_key_and_value_are_stored_as_the_bytes_we_made(table: RawKeyTable, within: Within) -> None:
+async def test_key_and_value_are_stored_as_the_bytes_we_made(table: RawKeyTable, within: Within, kafka: Kafka) -> None:
     within(1, 5)
     table["paper:main"] = b"\x00\xff value"
-    await acknowledge(table.take_pending_writes(), first_offset=41)
+    await kafka.acknowledge()
+    assert kafka.sent == [(f"{table.app.conf.id}-counts-changelog", b"paper:main", b"\x00\xff value", 1)]
     assert table["paper:main"] == b"\x00\xff value"
-    assert stored(table, 1) == {b"paper:main": b"\x00\xff value", table.data.offset_key: b"41"}
+    assert stored(table, 1) == {b"paper:main": b"\x00\xff value", table.data.offset_key: b"0"}
 
 
-async def test_write_is_seen_at_once_and_stored_when_the_changelog_has_it(table: RawKeyTable, within: Within) -> None:
+async def test_write_is_seen_at_once_and_stored_when_the_changelog_has_it(
+    table: RawKeyTable, within: Within, kafka: Kafka
+) -> None:
     """Otherwise a crash would leave rows that Kafka has never seen beside older ones that recovery brings back."""
     within(0, 5)
     table["state"] = b"1"
     table["state"] = b"2"
     table["applied"] = b""
-    first, second, third = table.take_pending_writes()
     assert dict(table.items()) == {"state": b"2", "applied": b""}
     assert stored(table, 0) == {}
-    await acknowledge([first])
+    await kafka.acknowledge()
     assert table["state"] == b"2"
     assert stored(table, 0) == {b"state": b"1", table.data.offset_key: b"0"}
-    await acknowledge([second, third], first_offset=1)
+    await kafka.acknowledge(2)
     assert stored(table, 0) == {b"state": b"2", b"applied": b"", table.data.offset_key: b"2"}
     assert dict(table.items()) == {"state": b"2", "applied": b""}
 
 
-async def test_removal_is_seen_at_once_and_stored_when_the_changelog_has_it(table: RawKeyTable, within: Within) -> None:
+async def test_writes_of_one_decision_leave_together_in_their_order(
+    table: RawKeyTable, within: Within, kafka: Kafka
+) -> None:
+    within(0, 5)
+    for key in ("journal", "state", "applied"):
+        table[key] = b"x"
+    assert kafka.sent == []
+    await turn()
+    assert [key for _, key, _, _ in kafka.sent] == [b"journal", b"state", b"applied"]
+    within(0, 6)
+    table["state"] = b"y"
+    await turn()
+    assert [key for _, key, _, _ in kafka.sent[3:]] == [b"state"]
+
+
+async def test_removal_is_seen_at_once_and_stored_when_the_changelog_has_it(
+    table: RawKeyTable, within: Within, kafka: Kafka
+) -> None:
     within(0, 5)
     table["a"] = b"1"
-    await acknowledge(table.take_pending_writes())
+    await kafka.acknowledge()
     assert table.pop("a") == b"1"
     assert "a" not in table
     assert table.get("a") is None
     assert (list(table), len(table)) == ([], 0)
     assert b"a" in stored(table, 0)
-    await acknowledge(table.take_pending_writes(), first_offset=1)
+    await kafka.acknowledge()
     assert stored(table, 0) == {table.data.offset_key: b"1"}
+    assert [value for _, _, value, _ in kafka.sent] == [b"1", None]
 
 
-async def test_write_that_kafka_refused_is_not_stored(table: RawKeyTable, within: Within) -> None:
-    within(0, 5)
-    table["a"] = b"1"
-    (future,) = table.take_pending_writes()
-    future.set_exception(ConnectionError())
-    await asyncio.sleep(0)
-    assert stored(table, 0) == {}
-
-
-async def test_write_acknowledged_after_partitions_moved_is_left_to_recovery(
-    table: RawKeyTable, within: Within
+async def test_write_that_kafka_refused_fails_and_is_not_stored(
+    table: RawKeyTable, within: Within, kafka: Kafka
 ) -> None:
     within(0, 5)
     table["a"] = b"1"
+    (future,) = table.take_pending_writes()
+    await turn()
+    kafka.answers[0].set_exception(ConnectionError("refused"))
+    with pytest.raises(ConnectionError, match="refused"):
+        await future
+    assert stored(table, 0) == {}
+
+
+async def test_write_that_cannot_be_handed_over_fails(
+    table: RawKeyTable, within: Within, kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise ConnectionError("closed")
+
+    monkeypatch.setattr(kafka, "send", refuse)
+    within(0, 5)
+    table["a"] = b"1"
+    with pytest.raises(ConnectionError, match="closed"):
+        await asyncio.gather(*table.take_pending_writes())
+
+
+async def test_write_acknowledged_after_partitions_moved_is_left_to_recovery(
+    table: RawKeyTable, within: Within, kafka: Kafka
+) -> None:
+    within(0, 5)
+    table["a"] = b"1"
+    await turn()
     await table.on_rebalance(set(), set(), set())
     assert "a" not in table
     table["a"] = b"2"
-    old, new = table.take_pending_writes()
-    await acknowledge([old])
+    await kafka.acknowledge()
     assert (table["a"], stored(table, 0)) == (b"2", {})
-    await acknowledge([new], first_offset=1)
+    await kafka.acknowledge()
     assert stored(table, 0)[b"a"] == b"2"
 
 
@@ -152,15 +213,16 @@ async def test_unsettled_write_of_another_partition_is_not_seen(table: RawKeyTab
     assert "a" not in table
 
 
-async def test_every_write_and_removal_can_be_awaited_once(table: RawKeyTable, within: Within) -> None:
+async def test_every_write_and_removal_can_be_awaited_once(table: RawKeyTable, within: Within, kafka: Kafka) -> None:
     within(1, 5)
     table["a"] = b"1"
     table["a"] = b"2"
     table.pop("a", None)
     futures = table.take_pending_writes()
     assert len(futures) == 3
-    assert all(asyncio.isfuture(future) and not future.done() for future in futures)
-    assert [(one.message.value, one.message.partition) for one in futures] == [(b"1", 1), (b"2", 1), (None, 1)]
+    assert not any(future.done() for future in futures)
+    await kafka.acknowledge(3)
+    assert all(future.done() for future in futures)
     assert table.take_pending_writes() == []
 
 
@@ -170,11 +232,12 @@ async def test_removing_what_is_not_there_writes_nothing(table: RawKeyTable, wit
     assert table.take_pending_writes() == []
 
 
-async def test_write_goes_to_the_partition_of_the_message(table: RawKeyTable, within: Within) -> None:
+async def test_write_goes_to_the_partition_of_the_message(table: RawKeyTable, within: Within, kafka: Kafka) -> None:
     for partition in (0, 1):
         within(partition, 1)
         table[f"key{partition}"] = b"x"
-    assert [partition for _, _, partition in writes_of(table)] == [0, 1]
+    await turn()
+    assert [partition for _, _, _, partition in kafka.sent] == [0, 1]
 
 
 async def test_table_is_not_written_outside_a_message(table: RawKeyTable) -> None:
@@ -182,7 +245,7 @@ async def test_table_is_not_written_outside_a_message(table: RawKeyTable) -> Non
         table["a"] = b"1"
 
 
-async def test_state_table_works_on_it(table: RawKeyTable, within: Within) -> None:
+async def test_state_table_works_on_it(table: RawKeyTable, within: Within, kafka: Kafka) -> None:
     states = StateTable(table, Count)
     for offset in (1, 2):
         within(0, offset)
@@ -200,8 +263,8 @@ async def test_state_table_works_on_it(table: RawKeyTable, within: Within) -> No
         assert [one.value for one in change.commit()] == [b"2"]
     assert states.forget_days_before("2026-08-20") == 2
     assert not states.remembers("signal", "id1")
-    keys = [key.decode() if isinstance(key, bytes) else key for key, _, _ in writes_of(table)]
-    assert keys[:3] == [f"#journal/{TOPIC}/0/1", "a", "#applied/signal/id1"]
+    await turn()
+    assert [key.decode() for _, key, _, _ in kafka.sent[:3]] == [f"#journal/{TOPIC}/0/1", "a", "#applied/signal/id1"]
 
 
 async def test_days_are_forgotten_in_the_partition_of_the_message_only(table: RawKeyTable, within: Within) -> None:
