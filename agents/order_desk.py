@@ -65,7 +65,7 @@ class OrderDesks:
 
     def admit(self, partition: int, order: PlannedOrder, refusal: str) -> Change:
         """The record of a new order: to be sent, held or denied."""
-        return self._desks[partition].admit(order, self._record, refusal)
+        return self._desks[partition].admit(order, refusal)
 
     def note(self, partition: int, record: OrderRecord) -> None:
         """A record was stored."""

@@ -44,7 +44,8 @@ class PaperBroker:
         self._find = find
         self._books = book_table.book_table(worker.table(book_table.NAME, book_table.HELP))
         self._recent: dict[int, RecentFrames] = defaultdict(RecentFrames)
-        self._resting: dict[int, set[int]] = defaultdict(set)  # partition -> instrument tokens with resting orders
+        # By partition, tokens of the instruments with resting orders, or with outputs that may have to be sent again.
+        self._resting: dict[int, set[int]] = defaultdict(set)
         self._clock: dict[int, int] = {}  # partition -> event second
 
     def group(self, token: int) -> str:
@@ -53,13 +54,12 @@ class PaperBroker:
         return str(token) if instrument is None else instrument.co_location_group
 
     def forget(self) -> None:
-        """Partitions moved: find the instruments with resting orders again."""
+        """Partitions moved: any instrument may have resting orders, or reports that were never sent."""
         self._books.forget()
         self._recent.clear()
         self._resting.clear()
-        for key, book in self._books.states():
-            if book.resting:
-                self._resting[self._worker.topics.partition(self.group(int(key)))].add(int(key))
+        for key, _ in self._books.states():
+            self._resting[self._worker.topics.partition(self.group(int(key)))].add(int(key))
 
     def remember(self, partition: int, frame: TickFrame, raw: bytes) -> None:
         """Keep a frame that orders have met, for those that arrive late."""
@@ -103,7 +103,7 @@ class PaperBroker:
             outputs = change_it(PaperExchange(self._rules, self._find, {token: book}), book)
             change.put(key, book, outputs)
             outputs = change.commit()
-        self._note_resting(record.partition, token, book)
+        self._resting[record.partition].add(token)
         return outputs
 
     def _passed(self, partition: int, order: PlannedOrder, sent_at: int) -> Iterator[Seen]:
@@ -119,11 +119,11 @@ class PaperBroker:
         if any(placed < today for placed in book.known.values()):
             book.forget_before(today)
 
-    def _note_resting(self, partition: int, token: int, book: PaperBook) -> None:
-        if book.resting:
-            self._resting[partition].add(token)
-        else:
-            self._resting[partition].discard(token)
+    def _note_resting(self, record: Record, token: int) -> None:
+        """An instrument is done with once nothing rests and no frame that comes again has changed its book."""
+        found = self._books.row(str(token))
+        if found is None or not (found[1].resting or found[0].has_applied(record.source, record.offset + 1)):
+            self._resting[record.partition].discard(token)
 
     def on_frame(self, record: Record, frame: TickFrame) -> list[Output]:
         """Match resting orders with the frame's ticks; expire what its clock has run out for."""
@@ -146,9 +146,7 @@ class PaperBroker:
                     self._match_one(change, frame, token, its_ticks)
             outputs = change.commit()
         for token in ticks:
-            found = self._books.row(str(token))
-            if found is not None:
-                self._note_resting(record.partition, token, found[1])
+            self._note_resting(record, token)
         return outputs
 
     def _match_one(self, change: Transaction[PaperBook], frame: TickFrame, token: int, ticks: list[Tick]) -> None:

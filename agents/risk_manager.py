@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
+from msgspec.structs import replace
 
 from agents.events import Events
 from agents.limits import LimitsBook
@@ -25,8 +26,8 @@ from tables.journal import Output
 from trading.accounting.account import mark_to_market, new_account
 from trading.market.instruments import Instrument, InstrumentRegistry
 from trading.market.sessions import phase, square_off, trading_day
-from trading.risk.chain import decide
 from trading.risk.exposure import Exposure, apply_failed, apply_fill, reserve, roll_day
+from trading.risk.groups import Leg, collect, decide_together
 from trading.risk.market import MarketPicture
 
 log = structlog.get_logger(__name__)
@@ -70,18 +71,20 @@ class RiskManager:
             if self._table.remembers("signal", signal.signal_id):
                 return Decision(duplicate=True)
             exposure = self._exposure(change.get(signal.account), signal.account, signal.origin.event_time)
-            instrument = self._registry.by_token(signal.instrument_token)
-            result = self._decide(signal, exposure, instrument)
-            if isinstance(result, AcceptedSignal) and instrument is not None:
-                reserve(exposure, result, instrument)
-            change.put(signal.account, exposure, self._outputs(result, envelope))
-            return Decision(change.commit(), delivered=lambda: self._count(result))
+            legs = [self._leg(one) for one in collect(exposure, signal)]
+            results = decide_together(legs, exposure, self._limits.of_account) if legs else []
+            outputs = []
+            for leg, result in zip(legs, results, strict=True):
+                if isinstance(result, AcceptedSignal) and leg.instrument is not None:
+                    reserve(exposure, result, leg.instrument)
+                # legs of a group come from one frame: what caused this signal caused the others
+                outputs += self._outputs(result, replace(envelope, id=leg.signal.signal_id, data=leg.signal))
+            change.put(signal.account, exposure, outputs)
+            return Decision(change.commit(), delivered=lambda: self._count(results))
 
-    def _decide(
-        self, signal: Signal, exposure: Exposure, instrument: Instrument | None
-    ) -> AcceptedSignal | DeniedSignal:
-        limits, own = self._limits.of_account, self._limits.of_strategy(signal.strategy)
-        return decide(signal, exposure, limits, self._picture(signal, instrument), instrument, own)
+    def _leg(self, signal: Signal) -> Leg:
+        instrument = self._registry.by_token(signal.instrument_token)
+        return Leg(signal, self._picture(signal, instrument), instrument, self._limits.of_strategy(signal.strategy))
 
     def _picture(self, signal: Signal, instrument: Instrument | None) -> MarketPicture:
         at = signal.origin.event_time
@@ -112,12 +115,13 @@ class RiskManager:
             topic, body, message_id=message_id, cause=cause, account=body.account, at=cause.data.origin.event_time
         )
 
-    def _count(self, result: AcceptedSignal | DeniedSignal) -> None:
-        denied = result if isinstance(result, DeniedSignal) else result.rest
-        if isinstance(result, AcceptedSignal):
-            metrics.SIGNALS_ACCEPTED.labels(self._broker).inc()
-        if denied is not None:
-            metrics.SIGNALS_DENIED.labels(self._broker, denied.code).inc()
+    def _count(self, results: Iterable[AcceptedSignal | DeniedSignal]) -> None:
+        for result in results:
+            denied = result if isinstance(result, DeniedSignal) else result.rest
+            if isinstance(result, AcceptedSignal):
+                metrics.SIGNALS_ACCEPTED.labels(self._broker).inc()
+            if denied is not None:
+                metrics.SIGNALS_DENIED.labels(self._broker, denied.code).inc()
 
     async def on_filled(self, record: Record) -> Decision:
         """A fill turns reserved exposure into a position."""

@@ -70,10 +70,10 @@ def ticks_of(batch: pa.RecordBatch) -> Iterator[tuple[int, str, Tick]]:
     for row in zip(*columns, strict=True):
         plain = list(row[2:plain_end])
         plain[mode] = Mode(plain[mode])
-        tick = Tick(*plain, buy=_levels(row[plain_end:buy_end]), sell=_levels(row[buy_end:]))
-        yield row[0], row[1], tick
+        plain += [_levels(row[plain_end:buy_end]), _levels(row[buy_end:])]
+        yield row[0], row[1], Tick(*plain)
 
 
-def _levels(numbers: Sequence[int | None]) -> tuple[Level, ...]:
+def _levels(numbers: Sequence[Any]) -> tuple[Level, ...]:
     present = (numbers[start : start + 3] for start in range(0, len(numbers), 3))
     return tuple(Level(*one) for one in present if one[0] is not None)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 
 class BadRecording(Exception):
-    """Raised when a recording cannot be used; `line` 0 means the whole file."""
+    """Raised when a recording cannot be used; names the file and, unless it is 0, the line."""
 
-    def __init__(self, file: Path, line: int, reason: str) -> None:
-        where = f"{file}:{line}" if line else str(file)
+    def __init__(self, path: Path, line: int, reason: str) -> None:
+        where = f"{path}" if not line else f"{path} line {line}"
         super().__init__(f"{where}: {reason}")

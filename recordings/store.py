@@ -2,6 +2,7 @@
 
     2026-08-20.parquet          the whole day
     2026-08-21/0915-1.parquet   a minute (the number rises when the recorder is restarted within it)
+    instruments.json            what the tokens mean
 
 Every file is written under another name first and renamed when it is complete, and carries the Kafka offsets that
 come after it: whoever stops at any moment goes on exactly there.
@@ -15,14 +16,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models.messages.ticks import Tick
 from recordings.columns import FORMAT, SCHEMA, Row, table_of, ticks_of
 from recordings.errors import BadRecording
+from trading.market.instruments import Instrument
 
 SUFFIX = ".parquet"
+INSTRUMENTS = "instruments.json"
 ROWS_PER_GROUP = 20_000
 OFFSETS = b"alpha_panda_next_offsets"
 VERSION = b"alpha_panda_ticks"
@@ -51,6 +55,22 @@ class TickStore:
             return parts
         offsets = read_offsets(whole)
         return [whole, *(one for one in parts if not _is_within(read_offsets(one), offsets))]
+
+    def write_instruments(self, instruments: Iterable[Instrument]) -> None:
+        """Store what the tokens mean."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / INSTRUMENTS
+        temporary = file.with_name(f".{file.name}.part")
+        temporary.write_bytes(msgspec.json.encode(list(instruments)))
+        temporary.replace(file)
+
+    def read_instruments(self) -> list[Instrument]:
+        """What the tokens mean. Raises BadRecording."""
+        file = self.folder / INSTRUMENTS
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=list[Instrument])
+        except (OSError, msgspec.MsgspecError) as error:
+            raise BadRecording(file, 0, f"holds no instruments: {error}") from error
 
     def next_offsets(self) -> Offsets:
         """Where to go on: what comes after the latest file."""

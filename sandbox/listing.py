@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from random import Random
 
-from trading.market.instrument_dump import COLUMNS, SEGMENT_NUMBERS
+from trading.market.instrument_dump import COLUMNS
 from trading.market.instruments import Instrument
 
 INDEX_NAMES = ("NIFTY 50", "NIFTY BANK")
@@ -19,7 +19,6 @@ HINDUNILVR ICICIBANK INDIGO INFY ITC JIOFIN JSWSTEEL KOTAKBANK LT M&M
 MARUTI MAXHEALTH NESTLEIND NTPC ONGC POWERGRID RELIANCE SBILIFE SBIN SHRIRAMFIN
 SUNPHARMA TATACONSUM TATASTEEL TCS TECHM TITAN TMPV TRENT ULTRACEMCO WIPRO
 """.split()  # noqa: SIM905 - a table reads better than fifty strings
-FIRST_EXCHANGE_TOKEN = 1001
 # NSE cash tick sizes: below the first number of rupees, the second (NSE circular of 2025)
 TICK_BANDS = (
     (250, Decimal("0.01")),
@@ -34,31 +33,6 @@ LARGEST_TICK = Decimal("5.00")
 def tick_size_at(price: Decimal) -> Decimal:
     """Tick size of an NSE equity at a price, rupees."""
     return next((tick for below, tick in TICK_BANDS if price < below), LARGEST_TICK)
-
-
-def equity(tradingsymbol: str, number: int, tick_size: Decimal) -> Instrument:
-    """An NSE equity with the `number`-th exchange token."""
-    return _listed(tradingsymbol, number, "NSE", tick_size, lot_size=1)
-
-
-def index(tradingsymbol: str, number: int) -> Instrument:
-    """An index, which is not tradable."""
-    return _listed(tradingsymbol, number, "INDICES", Decimal(0), lot_size=0)
-
-
-def _listed(tradingsymbol: str, number: int, segment: str, tick_size: Decimal, lot_size: int) -> Instrument:
-    exchange_token = FIRST_EXCHANGE_TOKEN + number
-    return Instrument(
-        instrument_token=exchange_token * 256 + SEGMENT_NUMBERS[segment],
-        exchange_token=exchange_token,
-        exchange="NSE",
-        tradingsymbol=tradingsymbol,
-        name=tradingsymbol,
-        segment=segment,
-        instrument_type="EQ",
-        tick_size=tick_size,
-        lot_size=lot_size,
-    )
 
 
 def symbols(count: int, rng: Random) -> Iterator[str]:

@@ -8,7 +8,8 @@ from itertools import cycle, islice
 from random import Random
 
 from models.messages.ticks import Level, Mode, Tick, to_units
-from sandbox.listing import INDEX_NAMES, equity, index, symbols, tick_size_at
+from recordings.listing import equity, index
+from sandbox.listing import INDEX_NAMES, symbols, tick_size_at
 from sandbox.market import Batch
 from trading.market.instruments import Instrument
 

@@ -1,4 +1,4 @@
-"""The trading engine's handlers with topics and tables in memory: its messages loop back to it, late, twice, or never."""
+"""The trading engine's handlers with topics and tables in memory: its messages loop back, late, twice, or never."""
 
 from __future__ import annotations
 

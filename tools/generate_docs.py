@@ -125,6 +125,8 @@ def reason_codes_page() -> str:
     """docs/reason_codes.md."""
     checks = {check.code: check for check in CHAIN}
     given_by = dict.fromkeys((ReasonCode.LIMIT_UNUSABLE, ReasonCode.FIGURES_UNUSABLE), "whoever needs it")
+    given_by[ReasonCode.GROUP_INCOMPLETE] = "all legs of a group together"
+    given_by[ReasonCode.GROUP_INCOMPLETE] = "the group"
     rows = []
     for code, meaning in MEANINGS.items():
         check = checks.get(code)

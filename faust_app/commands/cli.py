@@ -27,6 +27,8 @@ MODULES = (
     "worker",
     "sandbox",
     "replay",
+    "backtest",
+    "record",
     "reports",
     "charges",
     "calendar",

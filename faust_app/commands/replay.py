@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from faust_app.commands import arguments
 from faust_app.runtime.errors import ConfigurationError
 from faust_app.runtime.settings import Settings, load_settings
 
@@ -37,28 +37,21 @@ def register(app: typer.Typer) -> None:
         The market never runs ahead of the pipeline: the next second comes when the last one has been handled.
         """
         from faust_app.commands.local import print_summary, run_stack
-        from sandbox.errors import SandboxFailure
-        from sandbox.recordings import files_of
+        from recordings.errors import BadRecording
+        from recordings.markets import check_path
         from stack.exchange import MarketChoice
         from stack.run import Options
 
         try:
-            files_of(path)
-        except SandboxFailure as error:
+            check_path(path)
+        except BadRecording as error:
             raise ConfigurationError(str(error)) from error
-        day = _date(session_date)
+        day = arguments.day(session_date, "--session-date")
         config = load_settings(profile)
         market = MarketChoice(day, 0, symbols, speed, replay=path.absolute(), until=until)
         extra = namespace_layer(config, f"{path.name}|{day}|{symbols}")
         options = Options(market, extra, until_finished=True, keep=keep, json_file=json_file, show_view=view)
         print_summary(run_stack(config, options))
-
-
-def _date(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise ConfigurationError(f"--session-date {text!r} is not a date like 2016-08-16") from error
 
 
 def namespace_layer(config: Settings, recording: str) -> dict[str, Any]:

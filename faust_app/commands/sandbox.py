@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from faust_app.commands import arguments
 from faust_app.runtime.errors import ConfigurationError
 from models.messages.validation import LATEST_SECOND
 from trading.market.sessions import IST, regular_day_from, trading_day
@@ -55,17 +56,17 @@ def register(app: typer.Typer) -> None:
         """
         import uvloop
 
-        from sandbox.errors import SandboxFailure
+        from recordings.errors import BadRecording
         from sandbox.server import Sandbox
         from sandbox.sessions import Sessions
 
-        day = _date(session_date)
+        day = arguments.day(session_date, "--session-date")
         try:
             if replay is not None:
                 market: Market = _replay(replay, day, symbols)
             else:
                 market = _synthetic(seed, symbols or 50, day or regular_day_from(datetime.now(IST).date()), rate)
-        except SandboxFailure as error:
+        except BadRecording as error:
             raise ConfigurationError(str(error)) from error
         exchange = Sandbox(
             market,
@@ -76,13 +77,6 @@ def register(app: typer.Typer) -> None:
             sessions=Sessions(os.environ.get(KEY_VARIABLE), os.environ.get(SECRET_VARIABLE)),
         )
         uvloop.run(_serve(exchange, port))
-
-
-def _date(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise ConfigurationError(f"--session-date {text!r} is not a date like 2026-11-20") from error
 
 
 def time_of_day(session_start: int, text: str) -> int | None:

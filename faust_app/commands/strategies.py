@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any, NoReturn
 
 import typer
-import yaml
 
+from faust_app.commands.arguments import assignments as read_assignments
 from faust_app.commands.control_events import actor, control_events, operator_event
 from faust_app.commands.output import AsJson, run, show
 from faust_app.runtime.errors import ConfigurationError, one_sentence
@@ -92,16 +92,9 @@ async def _set(config: Settings, instance: str, assignments: list[str]) -> None:
     row = next((row for row in await _load(config) if row["instance"] == instance), None)
     if row is None:
         await _unknown(config, instance)
-    parameters = {**row["parameters"], **dict(map(_assignment, assignments))}
+    parameters = {**row["parameters"], **read_assignments(assignments)}
     try:
         find(row["strategy"]).parameters_type(**parameters)
     except (ValidationError, LookupError) as error:
         raise ConfigurationError(f"{instance}: {one_sentence(error)}") from error
     await _change(config, instance, "set " + " ".join(assignments), parameters=parameters)
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise ConfigurationError(f"{text!r} is not NAME=VALUE")
-    return name, yaml.safe_load(value)

@@ -66,7 +66,7 @@ class Terms(Checked, frozen=True, kw_only=True):
     validity: Validity = Validity.DAY
     validity_minutes: Count = 0  # for TTL
     leg: Count = 0
-    group: Annotated[str, Meta(max_length=256)] = ""  # legs of one group are wanted together or not at all
+    group: Annotated[str, Meta(max_length=256)] = ""  # legs wanted together, or none; a signal's: NAME/NUMBER OF LEGS
     reason: Note = ""
 
     def __post_init__(self) -> None:

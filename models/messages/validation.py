@@ -38,7 +38,9 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name in _decimals(type(self)):
-            check_decimal(name, getattr(self, name))
+            value = getattr(self, name)
+            if value is not None:
+                check_decimal(name, value)
 
 
 def check_decimal(name: str, value: Any) -> None:

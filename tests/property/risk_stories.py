@@ -111,11 +111,15 @@ class Story:
         assert all(left > 0 for left in reserved.values())
         assert self.held == sum(self.orders[name].side.sign * units for name, units in self.filled.items())
         working = {side: sum(one.remaining for one in self._open(side)) for side in Side}
-        standing = self.exposure.standing(STRATEGY, KEY)
-        assert standing == Standing(self.held, working[Side.BUY], working[Side.SELL])
+        assert self.standing == Standing(self.held, working[Side.BUY], working[Side.SELL])
 
     def _open(self, side: Side) -> list[Any]:
         return [one for one in self.exposure.open_orders.values() if one.side is side]
+
+    @property
+    def standing(self) -> Standing:
+        """As risk sees it."""
+        return self.exposure.standings(STRATEGY, KEY, Product.MIS, self.clock)[1]
 
     @property
     def held(self) -> int:
@@ -204,5 +208,3 @@ def is_denied(result: Any, code: str) -> bool:
     """True for a denial with that code, of the whole or of the rest."""
     denial = result if isinstance(result, DeniedSignal) else result.rest
     return denial is not None and denial.code == code
-
-

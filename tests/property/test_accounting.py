@@ -39,6 +39,7 @@ from trading.accounting.account import (
     strategy_equity,
 )
 from trading.accounting.day import DayEnd, roll_day
+from trading.accounting.expiry import settle_expired
 from trading.accounting.position import Position, day_pnl, position_key, unrealised, value
 from trading.accounting.snapshot import snapshot
 from trading.charges.fees import dp_charge
@@ -247,3 +248,26 @@ def test_the_high_water_mark_is_the_most_the_account_was_marked_at(
         assert worth == equity(account, now) == equity(account, {})  # the marks are remembered
         assert account.high_water_mark == most
         assert drawdown(account, now) == most - worth
+
+
+@given(found=days(), now=all_marks, final=prices)
+def test_expiry_turns_contracts_into_cash_and_realised_profit(
+    found: TradingDays, now: dict[str, Decimal], final: Decimal
+) -> None:
+    account = new_account(ACCOUNT, START)
+    for day, ended, todays in found:
+        roll_day(account, day, ended)
+        for fill in todays:
+            book(account, fill)
+    contracts = [one for one in account.positions.values() if one.contract is not None]
+    at_final = dict(now)
+    for one in contracts:
+        assert one.contract is not None
+        at_final[one.instrument] = one.contract.worth_at(final)
+    worth, charged = equity(account, at_final), account.charges
+    opened = [one for one in contracts if one.quantity]
+    assert sum(settle_expired(account, key, final) for key in {one.instrument for one in contracts}) == len(opened)
+    assert equity(account, at_final) == worth - (account.charges - charged)
+    for one in contracts:
+        assert (one.quantity, one.cost, one.settled, value(one, now)) == (0, ZERO, ZERO, ZERO)
+    assert_identity(account, now)

@@ -55,7 +55,7 @@ class World:
     clock: int = AT
 
     def send(self, one: PlannedOrder) -> None:
-        self.carry_out(self.desk.admit(one, self.records.get))
+        self.carry_out(self.desk.admit(one))
 
     def carry_out(self, change: Change) -> None:
         one = change.record.order
@@ -175,7 +175,7 @@ def live(world: World, seed: int, steps: int) -> Iterator[str]:
         yield kind
 
 
-def take(world: World, rng: Random, number: int, kind: str) -> None:  # noqa: C901, PLR0912
+def take(world: World, rng: Random, number: int, kind: str) -> None:
     """One thing happens, if it can."""
     working = [one for one in world.broker.values() if one.is_open]
     match kind:

@@ -24,12 +24,12 @@ RULES = MatchingRules(latency_ms=150, partial_percent=20, seed=5)
 
 
 def walk(rng: Random, count: int) -> list[Tick]:
-    """A price that goes up and down a lot, a few ticks a second."""
+    """A price that goes up and down a lot, a few ticks a second. It changes with a trade only."""
     found, price, at, volume = [], 1_000_000, OPEN, 100
     for sequence in range(1, count + 1):
-        price = max(900_000, min(1_100_000, price + rng.randint(-20, 20) * 1000))
         at += rng.choice([0, 1, 1, 2])
-        volume += rng.choice([0, 10])
+        if rng.random() < 0.8:
+            price, volume = max(900_000, min(1_100_000, price + rng.randint(-20, 20) * 1000)), volume + 10
         book = {"buy": levels(price - 500, -500, 40), "sell": levels(price + 500, 500, 40)}
         found.append(tick(price=price, sequence=sequence, at=at, volume=volume, **book))
     return found
@@ -56,8 +56,8 @@ def planned(rng: Random, number: int, answered: Tick) -> PlannedOrder:
     )
 
 
-def leaving(number: int, entry: PlannedOrder, answered: Tick) -> PlannedOrder:
-    """The strategy's own exit of an entry, as risk approves it when it has heard of no other exit."""
+def leaving(number: int, entry: PlannedOrder, answered: Tick, exits_seen: int) -> PlannedOrder:
+    """The strategy's own exit of an entry."""
     return order(
         order_id=f"order-{number}",
         signal_id=f"signal-{number}",
@@ -65,6 +65,7 @@ def leaving(number: int, entry: PlannedOrder, answered: Tick) -> PlannedOrder:
         side=entry.side.opposite,
         quantity=entry.quantity,
         reduces=True,
+        exits_seen=exits_seen,
         event_time=answered.exchange_time,
         tick_sequence=answered.sequence,
     )
@@ -78,7 +79,7 @@ def session(seed: int) -> tuple[list[Tick], dict[int, PlannedOrder]]:
     for number, answered in enumerate(rng.sample(ticks[:40], 4)):
         entries = [one for sequence, one in orders.items() if sequence < answered.sequence and not one.reduces]
         if entries and rng.random() < 0.4:
-            orders[answered.sequence] = leaving(number, rng.choice(entries), answered)
+            orders[answered.sequence] = leaving(number, rng.choice(entries), answered, rng.choice([0, 10**6]))
         else:
             orders[answered.sequence] = planned(rng, number, answered)
     return ticks, orders

@@ -25,7 +25,7 @@ from tests.property.risk_stories import (
     targets,
     tell,
 )
-from trading.accounting.account import equity
+from trading.accounting.account import equity, position_quantity
 from trading.accounting.day import DayEnd
 from trading.risk.exposure import Exposure, roll_day
 
@@ -63,7 +63,7 @@ def test_what_reduces_does_not_pass_zero_even_when_it_fills_alone(
 ) -> None:
     """All orders of its side that work may fill before it, and nothing of the other side."""
     story = tell(Story(), steps)
-    before = story.exposure.standing(STRATEGY, KEY)
+    before = story.standing
     result = story.wish(wish, later, fate)
     if not isinstance(result, AcceptedSignal):
         return
@@ -115,5 +115,5 @@ def test_state_survives_bytes_and_a_day_roll_keeps_what_is_held(steps: Steps, ma
     assert found == story.exposure
     worth = equity(found.account, {KEY: mark})
     roll_day(found, date(2026, 8, 21), DayEnd(date(2026, 8, 20), {KEY: mark}))
-    assert found.standing(STRATEGY, KEY).held == story.held
+    assert position_quantity(found.account, STRATEGY, KEY) == story.held
     assert equity(found.account, {KEY: mark}) == worth == found.account.day_start_equity

@@ -1,8 +1,8 @@
-"""One minute bar becomes ticks that give exactly that bar back: open, high, low, close and volume.
+"""One bar becomes ticks that give exactly that bar back: open, high, low, close and volume.
 
 The sandbox replays recorded bars through this function, and a backtest uses the same one, so both see the same
-market. The path is open, then the extreme nearer to the open, the other extreme, close: at seconds 0, 15, 30 and 45 of
-the minute. Volume is split over the four, the remainder on the last.
+market. The path is open, then the extreme nearer to the open, the other extreme, close: one at the beginning of each
+quarter of the bar, at seconds 0, 15, 30 and 45 of a minute. Volume is split over the four, the remainder on the last.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import msgspec
 
 from models.messages.ticks import Level, Mode, Tick
 
-OFFSETS = (0, 15, 30, 45)
+QUARTERS = 4
+MINUTE = 60
 DEPTH = 5
 
 
 class Bar(msgspec.Struct, frozen=True):
-    """One minute: `start` in epoch seconds, prices in 1/10,000 rupee, volume in units."""
+    """One bar, mostly of a minute: `start` in epoch seconds, prices in 1/10,000 rupee, volume in units."""
 
     start: int
     open_units: int
@@ -50,13 +51,13 @@ def path(bar: Bar) -> tuple[int, int, int, int]:
     return bar.open_units, first, second, bar.close_units
 
 
-def ticks_from_bar(bar: Bar, day: DayState) -> Iterator[Tick]:
-    """The minute's ticks; `day` is advanced with each."""
-    share = bar.volume // len(OFFSETS)
+def ticks_from_bar(bar: Bar, day: DayState, seconds: int = MINUTE) -> Iterator[Tick]:
+    """The ticks of a bar `seconds` long; `day` is advanced with each."""
+    share = bar.volume // QUARTERS
     for number, price in enumerate(path(bar)):
-        last = number == len(OFFSETS) - 1
-        traded = bar.volume - share * (len(OFFSETS) - 1) if last else share
-        yield trade(day, price, traded, bar.start + OFFSETS[number])
+        last = number == QUARTERS - 1
+        traded = bar.volume - share * (QUARTERS - 1) if last else share
+        yield trade(day, price, traded, bar.start + number * seconds // QUARTERS)
 
 
 def trade(day: DayState, price_units: int, quantity: int, at: int) -> Tick:

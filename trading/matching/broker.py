@@ -47,7 +47,7 @@ class SimulatedBroker:
         """Take an order that risk approved, or deny it at the last moment with a `refusal`. A repeat gives nothing."""
         if order.order_id in self.records:
             return []
-        return self._carry_out(self._desk.admit(order, self.records.get, refusal))
+        return self._carry_out(self._desk.admit(order, refusal))
 
     def on_tick(self, tick: Tick, run_id: str) -> list[Event]:
         """Move the clock to the tick's time, when it is later, and match what rests in its instrument."""

@@ -56,6 +56,7 @@ class _Bracketed:
 
     def __init__(self) -> None:
         self.entries: dict[str, None] = {}
+        self.exits: dict[str, None] = {}  # the strategy's own
         self.held: dict[str, None] = {}
         self.is_active = False
 
@@ -66,9 +67,8 @@ class OrderDesk:
     def __init__(self, records: Iterable[OrderRecord] = ()) -> None:
         self._positions: dict[Position, _Bracketed] = {}
         self._tokens: dict[int, set[Position]] = {}
-        for record in sorted(records, key=lambda one: (one.order.event_time, one.order.order_id)):
-            self.note(record)
-        for record in records:  # exits and claims of entries that came later in that order
+        known = sorted(records, key=_age)
+        for record in (*known, *known):  # twice: an exit may be older than the first entry of its position
             self.note(record)
 
     def note(self, record: OrderRecord) -> None:
@@ -84,6 +84,8 @@ class OrderDesk:
         found.is_active = True
         if record.bracket is not None:
             found.entries[order.order_id] = None
+        elif not order.oco_group:
+            found.exits[order.order_id] = None
         if record.held and record.is_open:
             found.held[order.order_id] = None
         else:
@@ -95,8 +97,8 @@ class OrderDesk:
         found = self._positions.get(key)
         if found is None:
             return
-        found.entries.pop(order.order_id, None)
-        found.held.pop(order.order_id, None)
+        for ids in (found.entries, found.exits, found.held):
+            ids.pop(order.order_id, None)
         if found.entries:
             return
         del self._positions[key]
@@ -113,16 +115,18 @@ class OrderDesk:
                     found |= {entry.order.order_id, *entry.bracket.exits, *entry.bracket.claims}
         return found
 
-    def admit(self, order: PlannedOrder, find: Find, refusal: str = "") -> Change:
-        """The record of an order whose intent is durable: to be sent, held, or denied with `refusal`."""
+    def admit(self, order: PlannedOrder, refusal: str = "") -> Change:
+        """The record of an order whose intent is durable: to be sent, held, or denied with `refusal`.
+
+        An exit from a bracketed position is held until the clock moves, when everything of its second is known.
+        """
         record = submitted(order)
+        if refusal:
+            return _denied(record, refusal, order.event_time)
         if not order.oco_group:
             record.bracket = new_bracket(order)
-        position = self._positions.get(_position(order)) if order.reduces and not order.oco_group else None
-        if position is not None and not refusal:
-            refusal = self._shortfall(position, order, find)
-            record.held = any(not is_over(one, find) for one in self._entries(position, order.event_time, find))
-        return _denied(record, refusal, order.event_time) if refusal else Change(record)
+            record.held = order.reduces and _position(order) in self._positions
+        return Change(record)
 
     @property
     def tokens(self) -> Iterable[int]:
@@ -138,9 +142,9 @@ class OrderDesk:
         ]
 
     def order_ids(self, token: int) -> list[str]:
-        """Ids of the orders that `look` may change."""
+        """Ids of the orders that `look` may change, or has changed."""
         found = [self._positions[position] for position in sorted(self._tokens.get(token, ()))]
-        return [order_id for position in found for order_id in (*position.entries, *position.held)]
+        return [order_id for position in found for order_id in (*position.entries, *position.exits)]
 
     def look(self, token: int, glance: Glance, find: Find) -> list[Change]:
         """What to do in an instrument now that the clock has moved. Records are changed by the caller only."""
@@ -157,10 +161,11 @@ class OrderDesk:
         return list(changes.values())
 
     def _look_at(self, position: _Bracketed, glance: Glance, find: Find, changes: dict[str, Change]) -> None:
-        for order_id in position.held:
-            self._claim(position, order_id, glance, find, changes)
-        for order_id in position.held:
-            self._release(position, order_id, glance, find, changes)
+        held = sorted((one for one in map(find, position.held) if one is not None), key=_age)
+        for record in held:
+            self._claim(position, record.order, glance, find, changes)
+        for record in held:
+            self._release(position, record, glance, find, changes)
         entries = self._entries(position, glance.second, find)
         for entry in entries:
             made = plan(entry, glance, find)
@@ -173,41 +178,38 @@ class OrderDesk:
         position.is_active = bool(position.held) or any(not is_over(entry, find) for entry in entries)
 
     def _entries(self, position: _Bracketed, second: int, find: Find) -> list[OrderRecord]:
-        found = [find(order_id) for order_id in position.entries]
-        return [entry for entry in found if entry is not None and not has_lapsed(entry, second)]
+        found = [entry for entry in map(find, position.entries) if entry is not None]
+        return sorted((entry for entry in found if not has_lapsed(entry, second)), key=_age)
 
     def _claim(
-        self, position: _Bracketed, order_id: str, glance: Glance, find: Find, changes: dict[str, Change]
+        self, position: _Bracketed, order: PlannedOrder, glance: Glance, find: Find, changes: dict[str, Change]
     ) -> None:
         """Give a held order its units of the brackets, oldest first, unless it has them."""
-        record, entries = find(order_id), self._entries(position, glance.second, find)
-        if record is None or any(entry.bracket and order_id in entry.bracket.claims for entry in entries):
+        entries = self._entries(position, glance.second, find)
+        if any(entry.bracket and order.order_id in entry.bracket.claims for entry in entries):
             return
         given = 0
         for entry in entries:
-            if entry.bracket is None or entry.order.side is record.order.side:
+            if entry.bracket is None or entry.order.side is order.side:
                 continue
-            units = min(standing(entry, find).left, record.order.quantity - given)
+            units = min(standing(entry, find).left, order.quantity - given)
             if units > 0:
-                claims = {**entry.bracket.claims, order_id: Claim(units, given)}
+                claims = {**entry.bracket.claims, order.order_id: Claim(units, given)}
                 bracket = msgspec.structs.replace(entry.bracket, claims=claims)
                 _put(changes, msgspec.structs.replace(entry, bracket=bracket), [])
                 given += units
 
     def _release(
-        self, position: _Bracketed, order_id: str, glance: Glance, find: Find, changes: dict[str, Change]
+        self, position: _Bracketed, record: OrderRecord, glance: Glance, find: Find, changes: dict[str, Change]
     ) -> None:
         """Send a held order once no exit works for its units; deny it when exits have taken what it was to take."""
-        record = find(order_id)
-        if record is None or not record.held:
-            return
         refusal = self._shortfall(position, record.order, find)
         if refusal:
             denied = _denied(msgspec.structs.replace(record, held=False), refusal, glance.second)
             _put(changes, denied.record, denied.effects)
             return
         for entry in self._entries(position, glance.second, find):
-            if entry.bracket is None or order_id not in entry.bracket.claims:
+            if entry.bracket is None or record.order.order_id not in entry.bracket.claims:
                 continue
             found = standing(entry, find)
             if found.covered > max(0, found.left):
@@ -220,6 +222,12 @@ class OrderDesk:
         entries = self._entries(position, order.event_time, find)
         more = sum(exited_units(entry, order.event_time, find) for entry in entries) - order.exits_seen
         return f"The entry's own exits have taken {more} units meanwhile" if more > 0 else ""
+
+
+def _age(record: OrderRecord) -> tuple[int, int, str]:
+    """Oldest first, whatever the order of their arrival."""
+    order = record.order
+    return order.event_time, order.tick_sequence, order.order_id
 
 
 def _position(order: PlannedOrder) -> Position:

@@ -83,7 +83,7 @@ def decide(
     except Exception as error:
         what = type(error).__name__
         message = f"The order cannot be judged: a price or an amount is unusable ({what})"
-        return _denied(signal, denied(ReasonCode.FIGURES_UNUSABLE, message, error=what))
+        return denied_signal(signal, denied(ReasonCode.FIGURES_UNUSABLE, message, error=what))
 
 
 def _decide(
@@ -96,10 +96,10 @@ def _decide(
 ) -> AcceptedSignal | DeniedSignal:
     if instrument is None:
         message = f"{signal.instrument} is not in the instrument dump"
-        return _denied(signal, denied(ReasonCode.INSTRUMENT_UNKNOWN, message, token=signal.instrument_token))
+        return denied_signal(signal, denied(ReasonCode.INSTRUMENT_UNKNOWN, message, token=signal.instrument_token))
     sized = size(signal, exposure, own, limits, market, instrument)
     if isinstance(sized, Denied):
-        return _denied(signal, sized)
+        return denied_signal(signal, sized)
     requests = [one for one in (sized.reducing, sized.entry) if one is not None]
     rest = sized.refusal
     for request in requests:
@@ -107,9 +107,9 @@ def _decide(
         if refusal is None:
             continue
         if request.before is None:
-            return _denied(signal, refusal)
+            return denied_signal(signal, refusal)
         requests, rest = requests[:1], refusal
-    return _accepted(signal, requests, None if rest is None else _denied(signal, rest, is_rest=True))
+    return _accepted(signal, requests, None if rest is None else denied_signal(signal, rest, is_rest=True))
 
 
 def first_refusal(request: Request) -> Denied | None:
@@ -121,7 +121,8 @@ def first_refusal(request: Request) -> Denied | None:
     return None
 
 
-def _denied(signal: Signal, refusal: Denied, *, is_rest: bool = False) -> DeniedSignal:
+def denied_signal(signal: Signal, refusal: Denied, *, is_rest: bool = False) -> DeniedSignal:
+    """The refusal of a signal, or (`is_rest`) of its part that does not reduce."""
     return DeniedSignal(
         signal_id=signal.signal_id,
         account=signal.account,
@@ -145,6 +146,11 @@ def _accepted(signal: Signal, requests: list[Request], rest: DeniedSignal | None
         origin=signal.origin,
         rest=rest,
     )
+
+
+def _is_its_own(signal: Signal) -> bool:
+    """Whether the tick behind the signal is one of the instrument it wants; the other leg of a pair counts its own."""
+    return signal.origin.instrument_token == signal.instrument_token
 
 
 def _planned(request: Request, number: int, quantity: int) -> PlannedOrder:
@@ -179,7 +185,7 @@ def _planned(request: Request, number: int, quantity: int) -> PlannedOrder:
         reduces=request.reduces,
         tag=ids.order_tag(order_id),
         event_time=signal.origin.event_time,
-        tick_sequence=signal.origin.tick_sequence,
+        tick_sequence=signal.origin.tick_sequence if _is_its_own(signal) else 0,
         run_id=signal.origin.run_id,
         frame_id=signal.origin.frame_id,
         received_ns=signal.origin.received_ns,

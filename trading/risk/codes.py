@@ -37,6 +37,7 @@ class ReasonCode(StrEnum):
     MAX_DRAWDOWN = "max_drawdown"
     ORDER_RATE = "order_rate"
     RECONCILIATION_DIFFERENCE = "reconciliation_difference"
+    GROUP_INCOMPLETE = "group_incomplete"
     LIMIT_UNUSABLE = "limit_unusable"
     FIGURES_UNUSABLE = "figures_unusable"
 
@@ -71,6 +72,7 @@ MEANINGS: dict[ReasonCode, str] = {
     ReasonCode.MAX_DRAWDOWN: "The account has lost too much of its highest equity.",
     ReasonCode.ORDER_RATE: "Too many orders were accepted within the last moments.",
     ReasonCode.RECONCILIATION_DIFFERENCE: "The account differs from what the broker says.",
+    ReasonCode.GROUP_INCOMPLETE: "Another leg of the same group was denied, and the entries of a group stand together.",
     ReasonCode.LIMIT_UNUSABLE: "A limit the order is to be compared with is missing or no amount.",
     ReasonCode.FIGURES_UNUSABLE: "A price or amount the order is to be judged by is no number.",
 }

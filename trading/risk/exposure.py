@@ -13,7 +13,7 @@ from decimal import Decimal
 import msgspec
 
 from models.messages.orders import OrderFailed, OrderFilled, Product, Side
-from models.messages.signals import AcceptedSignal
+from models.messages.signals import AcceptedSignal, Signal
 from trading.accounting.account import Account, position_quantity
 from trading.accounting.account import apply_fill as book_fill
 from trading.accounting.contracts import Contract, contract_of
@@ -25,6 +25,7 @@ from trading.market.sessions import trading_day
 from trading.risk.limits import MOST_RATE_SECONDS
 
 RECENT_SECONDS = 5
+OTHERS = {product: tuple(other for other in Product if other is not product) for product in Product}
 
 
 class OpenOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -86,7 +87,8 @@ class Exposure(msgspec.Struct, kw_only=True):
 
     By event seconds: `last_accepted` under `strategy|instrument|side`, and in `accepted_at` the orders accepted by
     strategy. `accepted_today` counts a strategy's orders, `bracket_exits` the units that stops and targets of entries,
-    sent today, have taken off a position (by its key). `recent` holds the changes of the last seconds.
+    sent today, have taken off a position (by its key). `recent` holds the changes of the last seconds,
+    `waiting` the signals of groups whose other legs have not come yet.
     """
 
     account: Account
@@ -96,37 +98,40 @@ class Exposure(msgspec.Struct, kw_only=True):
     last_accepted: dict[str, int] = {}
     bracket_exits: dict[str, int] = {}
     recent: list[Change] = []
+    waiting: dict[str, list[Signal]] = {}
 
     @property
     def day(self) -> str:
         """The trading day it is in, as an ISO date; empty before the first event."""
         return self.account.day
 
-    def standing(
-        self, strategy: str, instrument: str, product: Product | None = None, *, at: int | None = None
-    ) -> Standing:
-        """Units of one product, or of all; with `at`, before anything that happened in that event second or later."""
-        held = position_quantity(self.account, strategy, instrument, product)
-        buys = sells = 0
+    def standings(self, strategy: str, instrument: str, product: Product, at: int) -> tuple[Standing, Standing]:
+        """Of one product, before anything that happened in event second `at` or later, and of all products now."""
+        held = held_everywhere = position_quantity(self.account, strategy, instrument, product)
+        for other in OTHERS[product]:
+            held_everywhere += position_quantity(self.account, strategy, instrument, other)
+        buys = sells = all_buys = all_sells = 0
         for order in self.open_orders.values():
-            if order.instrument != instrument or order.strategy != strategy or product not in (None, order.product):
+            if order.instrument != instrument or order.strategy != strategy:
                 continue
+            is_here = order.product is product
             if order.side is Side.BUY:
-                buys += order.remaining
+                all_buys += order.remaining
+                buys += order.remaining if is_here else 0
             else:
-                sells += order.remaining
-        if at is None:
-            return Standing(held, buys, sells)
+                all_sells += order.remaining
+                sells += order.remaining if is_here else 0
+        everywhere = Standing(held_everywhere, all_buys, all_sells)
         for change in self.recent:
-            if change.at >= at and change.instrument == instrument and change.strategy == strategy:
-                if product not in (None, change.product):
-                    continue
+            if change.at < at or change.instrument != instrument or change.strategy != strategy:
+                continue
+            if change.product is product:
                 held -= change.side.sign * change.filled
                 if change.side is Side.BUY:
                     buys += change.filled + change.released
                 else:
                     sells += change.filled + change.released
-        return Standing(held, buys, sells)
+        return Standing(held, buys, sells), everywhere
 
     def orders_within(self, seconds: int, clock: int, strategy: str | None = None) -> int:
         """Orders accepted in the last `seconds` before `clock`, and after it, of one strategy or of all."""
@@ -231,5 +236,6 @@ def roll_day(exposure: Exposure, day: date, ended: DayEnd | None = None) -> bool
     exposure.last_accepted = {}
     exposure.bracket_exits = {}
     exposure.recent = []
+    exposure.waiting = {}
     exposure.open_orders = {name: one for name, one in exposure.open_orders.items() if not one.has_ended}
     return True

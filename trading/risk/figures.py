@@ -15,7 +15,7 @@ import msgspec
 from models.messages.orders import Product
 from trading.accounting.account import StrategyBook
 from trading.accounting.contracts import Contract
-from trading.accounting.position import Marks, worth
+from trading.accounting.position import Marks
 from trading.risk.exposure import Exposure
 from trading.risk.limits import Limits
 
@@ -29,7 +29,7 @@ FUTURE = 2  # a share of its worth
 WRITTEN = 3  # a share of what the option's strikes are worth
 
 
-class Figures(msgspec.Struct, frozen=True):
+class Figures(msgspec.Struct, frozen=True, gc=False):
     """Rupees. `gross` is the absolute worth of positions and entries, `blocked` what they take of the equity."""
 
     equity: Decimal
@@ -106,27 +106,38 @@ class Part:
 
 
 def _add_positions(exposure: Exposure, strategy: str, marks: Marks, own: Part, others: Part) -> None:
+    own_sums, other_sums = own.sums, others.sums
     for one in exposure.account.positions.values():
-        quantity, contract = one.quantity, one.contract
+        quantity = one.quantity
         if not quantity:
             continue
-        part = own if one.strategy == strategy else others
+        is_own, contract = one.strategy == strategy, one.contract
         if contract is None:
             kind = INTRADAY if one.product is MIS else PAID
         else:
             kind = funding(contract, one.product, quantity)
+            part = own if is_own else others
             part.settled += one.settled
             if kind == WRITTEN:
                 part.strikes += strikes(contract, quantity)
-        part.sums[2 * kind + (quantity < 0)] += worth(one, marks)
+        at = 2 * kind + (quantity < 0)
+        mark = marks.get(one.instrument, one.mark)
+        worth = one.cost if mark is None else quantity * mark  # accounting's, without the cost of a call
+        if is_own:
+            own_sums[at] += worth
+        else:
+            other_sums[at] += worth
 
 
 def _add_entries(exposure: Exposure, strategy: str, own: Part, others: Part) -> None:
     for order in exposure.open_orders.values():
         if order.reduces:
             continue
-        part = own if order.strategy == strategy else others
-        kind = funding(order.contract, order.product, order.side.sign)
-        if kind == WRITTEN:
-            part.strikes += strikes(order.contract, order.remaining)
+        part, contract = own if order.strategy == strategy else others, order.contract
+        if contract is None:
+            kind = INTRADAY if order.product is MIS else PAID
+        else:
+            kind = funding(contract, order.product, order.side.sign)
+            if kind == WRITTEN:
+                part.strikes += strikes(contract, order.remaining)
         part.sums[2 * kind] += order.remaining * order.reserve_price

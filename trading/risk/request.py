@@ -19,7 +19,7 @@ from trading.risk.market import MarketPicture
 LONGEST_MESSAGE = 500
 
 
-class Denied(msgspec.Struct, frozen=True):
+class Denied(msgspec.Struct, frozen=True, gc=False):
     """A refusal: the code, one sentence, and the values compared."""
 
     code: ReasonCode
@@ -27,13 +27,13 @@ class Denied(msgspec.Struct, frozen=True):
     values: dict[str, str] = {}
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`quantity` units on `side`, to be sent in `slices`. `before` is what of the same signal is sent ahead of it.
 
     `notional` is what they are worth at `price`, rupees: at the limit, the trigger, or the price the signal saw.
 
     When it `reduces`, the strategy's position only comes nearer to zero, whatever fills or fails. `standing` is of the
-    signal's product. `limits` are the strategy's, `account_limits` those of the whole account.
+    signal's product, `everywhere` of all. `limits` are the strategy's, `account_limits` those of the whole account.
     """
 
     signal: Signal
@@ -48,10 +48,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     notional: Decimal
     reduces: bool
     standing: Standing
+    everywhere: Standing
     exposure: Exposure
     limits: Limits
     account_limits: Limits
     market: MarketPicture
+    summed_up: Figures | None = None
 
     @property
     def orders(self) -> int:
@@ -71,10 +73,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @property
     def figures(self) -> Figures:
         """What the account and the strategy have at stake before this order; summed up when first asked for."""
-        found: Figures | None = self.__dict__.get("figures")
-        if found is None:  # functools.cached_property takes a lock
+        found = self.summed_up
+        if found is None:
             found = figures(self.exposure, self.signal.strategy, self.account_limits, self.market.marks)
-            self.__dict__["figures"] = found
+            msgspec.structs.force_setattr(self, "summed_up", found)
         return found
 
 

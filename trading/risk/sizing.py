@@ -24,7 +24,7 @@ from trading.risk.market import MarketPicture
 from trading.risk.request import Denied, Request, denied
 
 
-class Sized(msgspec.Struct, frozen=True):
+class Sized(msgspec.Struct, frozen=True, gc=False):
     """The request that reduces the position and the one that goes beyond, or why there is none of the latter."""
 
     reducing: Request | None
@@ -49,7 +49,8 @@ def size(
     instrument: Instrument,
 ) -> Sized | Denied:
     """The sized requests, at least one, or why there is none."""
-    standing = exposure.standing(signal.strategy, signal.instrument, signal.product, at=signal.origin.clock)
+    whose = signal.strategy, signal.instrument, signal.product
+    standing, everywhere = exposure.standings(*whose, signal.origin.clock)
     wanted = _wanted(signal, standing, exposure.account)
     if isinstance(wanted, Denied):
         return wanted
@@ -78,6 +79,7 @@ def size(
             notional=units * price,
             reduces=reduces,
             standing=standing,
+            everywhere=everywhere,
             exposure=exposure,
             limits=limits,
             account_limits=account_limits,

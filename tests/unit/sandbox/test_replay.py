@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.messages.ticks import Tick, to_units
+from recordings.bars import BarFile, read_bars
+from recordings.files import files_of
+from recordings.prices import read_prices
 from sandbox.market import Batch
-from sandbox.recordings import Recording, read
 from sandbox.replay import ReplayMarket
 from tests.shared_data import shared_data
 from trading.market.ticks_from_bars import Bar
@@ -42,17 +44,19 @@ def by_symbol(market: ReplayMarket) -> dict[str, list[Tick]]:
 
 
 def assert_bars_come_back(path: Path, day: date | None, most: int | None) -> None:
-    found = by_symbol(ReplayMarket(path, day=day, most_symbols=most))
-    recordings: list[Recording] = read(path, day, most)[1]
-    assert {one.symbol: one.bars for one in recordings} == {name: bars_of(ticks) for name, ticks in found.items()}
-    for one in recordings:
-        last = found[one.symbol][-1]
+    market = ReplayMarket(path, day=day, most_symbols=most)
+    found = by_symbol(market)
+    recordings: list[BarFile] = [read_bars(file) for file in files_of(path)[:most]]
+    bars = {one.symbol: one.days[market.day] for one in recordings}
+    assert bars == {name: bars_of(ticks) for name, ticks in found.items()}
+    for symbol, own in bars.items():
+        last = found[symbol][-1]
         session = (last.open_units, last.high_units, last.low_units, last.volume)
         assert session == (
-            one.bars[0].open_units,
-            max(bar.high_units for bar in one.bars),
-            min(bar.low_units for bar in one.bars),
-            sum(bar.volume for bar in one.bars),
+            own[0].open_units,
+            max(bar.high_units for bar in own),
+            min(bar.low_units for bar in own),
+            sum(bar.volume for bar in own),
         )
 
 
@@ -129,11 +133,11 @@ def test_second_prices_are_an_index_that_cannot_be_traded(tmp_path: Path) -> Non
 
 def test_recorded_second_prices_come_back_each_once() -> None:
     path = shared_data("ticks_nifty50_1s_2022", "2022-11-10.csv.gz")
-    recording = read(path, None, None)[1][0]
-    ticks = by_symbol(ReplayMarket(path, day=None, most_symbols=None))[recording.symbol]
-    assert [(tick.exchange_time, tick.last_price_units) for tick in ticks] == recording.prices
+    (prices,) = read_prices(path).values()
+    ticks = by_symbol(ReplayMarket(path, day=None, most_symbols=None))["NIFTY 50"]
+    assert [(tick.exchange_time, tick.last_price_units) for tick in ticks] == prices
     assert [tick.sequence for tick in ticks] == list(range(1, len(ticks) + 1))
-    assert ticks[0].open_units == recording.prices[0][1]
+    assert ticks[0].open_units == prices[0][1]
 
 
 def test_prices_keep_to_the_recorded_tick_size(tmp_path: Path) -> None:

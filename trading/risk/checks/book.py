@@ -159,8 +159,9 @@ class PositionLimit(Check):
         signal, most = request.signal, request.limits.max_position_quantity
         if not most:
             return unusable(request.limits, self.limits[0])
-        standing = request.exposure.standing(signal.strategy, signal.instrument)
-        after = standing.extreme(request.side) + request.side.sign * (request.quantity_before + request.quantity)
+        after = request.everywhere.extreme(request.side) + request.side.sign * (
+            request.quantity_before + request.quantity
+        )
         if abs(after) <= most:
             return None
         message = f"A position of {after} exceeds the limit of {most} for {signal.instrument}"

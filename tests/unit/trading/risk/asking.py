@@ -11,7 +11,7 @@ from tests.factories import AT, exposure, filled, instrument, limits, market, or
 from trading.accounting.contracts import contract_of
 from trading.market.instruments import Instrument
 from trading.risk.chain import decide
-from trading.risk.exposure import Exposure, OpenOrder, apply_fill, reserve
+from trading.risk.exposure import Exposure, OpenOrder, Standing, apply_fill, reserve
 from trading.risk.limits import Limits
 from trading.risk.market import MarketPicture
 
@@ -58,6 +58,14 @@ def working(found: Exposure, side: Side, quantity: int, *, of: Instrument | None
         "contract": contract_of(traded),
     }
     found.open_orders[f"working-{len(found.open_orders)}"] = OpenOrder(**{**defaults, **values})
+
+
+def standing(
+    found: Exposure, strategy: str = "momentum", product: Product | None = None, at: int = AT + 10**6
+) -> Standing:
+    """Units of one product (before second `at`), or of all."""
+    of_product, everywhere = found.standings(strategy, KEY, product or Product.MIS, at)
+    return everywhere if product is None else of_product
 
 
 def entry(**values: Any) -> Signal:

@@ -24,6 +24,7 @@ from tests.unit.trading.risk.asking import (
     holding,
     of,
     option,
+    standing,
     working,
 )
 from trading.accounting.contracts import contract_of
@@ -51,7 +52,7 @@ def remaining(found: Exposure) -> list[int]:
 
 
 def projected(found: Exposure, strategy: str = "momentum") -> int:
-    return found.standing(strategy, KEY).projected
+    return standing(found, strategy).projected
 
 
 def test_an_accepted_signal_reserves_each_of_its_orders() -> None:
@@ -59,7 +60,7 @@ def test_an_accepted_signal_reserves_each_of_its_orders() -> None:
     orders = accept(found, entry(quantity=250), instrument(freeze_quantity=100))
     assert remaining(found) == [100, 100, 50]
     assert list(found.open_orders) == [one.order_id for one in orders]
-    assert found.standing("momentum", KEY) == Standing(0, 250, 0)
+    assert standing(found) == Standing(0, 250, 0)
     assert found.accepted_today == {"momentum": 3}
     assert found.accepted_at == {AT: {"momentum": 3}}
     assert found.last_accepted == {accepted_key("momentum", KEY, BUY): AT}
@@ -94,7 +95,7 @@ def test_fills_turn_what_is_reserved_into_a_position() -> None:
         fill(found, one, start, end)
         assert remaining(found) == rest
         assert projected(found) == 10
-    assert found.standing("momentum", KEY) == Standing(10, 0, 0)
+    assert standing(found) == Standing(10, 0, 0)
 
 
 @pytest.mark.parametrize("turns", list(permutations([(0, 4), (4, 9), (9, 10)])))
@@ -131,7 +132,7 @@ def test_fills_that_come_after_the_end_were_still_reserved(repeats: int) -> None
     for _ in range(repeats):
         fill(found, one, 0, 4)
         assert remaining(found) == []
-        assert found.standing("momentum", KEY) == Standing(4, 0, 0)
+        assert standing(found) == Standing(4, 0, 0)
 
 
 def test_a_fill_the_end_did_not_know_of_is_a_position() -> None:
@@ -141,7 +142,7 @@ def test_a_fill_the_end_did_not_know_of_is_a_position() -> None:
     apply_failed(found, failed(one, 4))
     for _ in range(2):
         fill(found, one, 4, 6)
-        assert found.standing("momentum", KEY) == Standing(6, 0, 0)
+        assert standing(found) == Standing(6, 0, 0)
     assert found.open_orders == {}
 
 
@@ -150,14 +151,14 @@ def test_an_end_that_knows_of_less_than_has_filled_releases_the_rest() -> None:
     (one,) = accept(found, entry())
     fill(found, one, 0, 6)
     apply_failed(found, failed(one, 4))
-    assert found.standing("momentum", KEY) == Standing(6, 0, 0)
+    assert standing(found) == Standing(6, 0, 0)
 
 
 def test_an_overfill_leaves_nothing_reserved() -> None:
     found = exposure()
     (one,) = accept(found, entry())
     fill(found, one, 0, 12)
-    assert found.standing("momentum", KEY) == Standing(12, 0, 0)
+    assert standing(found) == Standing(12, 0, 0)
     assert found.open_orders == {}
 
 
@@ -184,8 +185,8 @@ def test_a_position_of_one_product_is_not_closed_with_another() -> None:
     assert ask(close(), found) == "nothing_to_do"
     (sale,) = accept(found, close(product=Product.CNC))
     assert (sale.side, sale.quantity, sale.product) == (SELL, 10, Product.CNC)
-    assert found.standing("momentum", KEY, Product.CNC).projected == 0
-    assert found.standing("momentum", KEY, Product.MIS).projected == 0
+    assert standing(found, product=Product.CNC).projected == 0
+    assert standing(found, product=Product.MIS).projected == 0
 
 
 def test_standing_is_of_one_product_or_of_all() -> None:
@@ -195,10 +196,10 @@ def test_standing_is_of_one_product_or_of_all() -> None:
     working(found, SELL, 2, product=Product.CNC)
     working(found, BUY, 50, strategy="rsi")
     working(found, BUY, 50, of=future())
-    assert found.standing("momentum", KEY) == Standing(6, 3, 2)
-    assert found.standing("momentum", KEY, Product.CNC) == Standing(10, 0, 2)
-    assert found.standing("momentum", KEY, Product.MIS) == Standing(-4, 3, 0)
-    assert found.standing("momentum", KEY, Product.NRML) == Standing(0, 0, 0)
+    assert standing(found) == Standing(6, 3, 2)
+    assert standing(found, product=Product.CNC) == Standing(10, 0, 2)
+    assert standing(found, product=Product.MIS) == Standing(-4, 3, 0)
+    assert standing(found, product=Product.NRML) == Standing(0, 0, 0)
 
 
 def test_what_an_order_can_take_off() -> None:
@@ -219,23 +220,21 @@ def test_before_a_second_is_as_if_nothing_of_it_had_happened() -> None:
     fill(found, bought, 0, 4, event_time=AT + 1)
     apply_failed(found, failed(bought, 4, event_time=AT + 2))
     fill(found, other, 0, 10, event_time=AT + 2)
-    of_mis = [found.standing("momentum", KEY, Product.MIS, at=AT + second) for second in (1, 2, 3)]
+    of_mis = [standing(found, product=Product.MIS, at=AT + second) for second in (1, 2, 3)]
     assert of_mis == [Standing(0, 10, 0), Standing(4, 6, 0), Standing(4, 0, 0)]
-    assert [found.standing("momentum", KEY, at=AT + second) for second in (1, 2, 3)] == [
-        Standing(0, 20, 0),
-        Standing(4, 16, 0),
-        Standing(14, 0, 0),
-    ]
-    assert found.standing("rsi", KEY, at=AT) == Standing(0, 0, 0)
-    assert found.standing("momentum", "NSE:TCS", at=AT) == Standing(0, 0, 0)
+    of_cnc = [standing(found, product=Product.CNC, at=AT + second) for second in (2, 3)]
+    assert of_cnc == [Standing(0, 10, 0), Standing(10, 0, 0)]
+    assert standing(found, "rsi", Product.MIS, AT) == Standing(0, 0, 0)
+    assert found.standings("momentum", "NSE:TCS", Product.MIS, AT) == (Standing(0, 0, 0), Standing(0, 0, 0))
+    assert standing(found, at=AT) == Standing(14, 0, 0)
 
 
 def test_a_sale_before_a_second() -> None:
     found = holding(10)
     (sold,) = accept(found, close())
     fill(found, sold, 0, 10, event_time=AT + 1)
-    assert found.standing("momentum", KEY, Product.MIS, at=AT + 1) == Standing(10, 0, 10)
-    assert found.standing("momentum", KEY, Product.MIS, at=AT + 2) == Standing(0, 0, 0)
+    assert standing(found, product=Product.MIS, at=AT + 1) == Standing(10, 0, 10)
+    assert standing(found, product=Product.MIS, at=AT + 2) == Standing(0, 0, 0)
 
 
 def test_a_new_day_starts_its_counts_and_measures_loss_from_its_own_equity() -> None:
@@ -246,7 +245,7 @@ def test_a_new_day_starts_its_counts_and_measures_loss_from_its_own_equity() -> 
     assert roll_day(found, date(2026, 8, 21), ended)
     counts = (found.accepted_today, found.accepted_at, found.last_accepted, found.bracket_exits, found.recent)
     assert (found.day, *counts) == ("2026-08-21", {}, {}, {}, {}, [])
-    assert found.standing("momentum", KEY) == Standing(10, 10, 0)
+    assert standing(found) == Standing(10, 10, 0)
     assert found.account.day_start_equity == 1_000_000 - 1000 - found.account.charges
     before = msgspec.msgpack.encode(found)
     assert not roll_day(found, date(2026, 8, 21), ended)

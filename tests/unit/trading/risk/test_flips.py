@@ -11,7 +11,7 @@ from models.messages.control import TradingState
 from models.messages.orders import Product, Side
 from models.messages.signals import AcceptedSignal, DeniedSignal, Signal
 from tests.factories import exposure, instrument, limits, market
-from tests.unit.trading.risk.asking import answer, ask, entry, holding, target, working
+from tests.unit.trading.risk.asking import answer, ask, entry, holding, standing, target, working
 from trading.market.sessions import Phase
 from trading.risk.exposure import reserve
 
@@ -114,7 +114,7 @@ def test_only_the_entry_takes_exposure_and_buying_power() -> None:
     assert isinstance(result, AcceptedSignal)
     reserve(found, result, instrument())
     assert [(one.remaining, one.reduces) for one in found.open_orders.values()] == [(100, True), (50, False)]
-    assert found.standing("momentum", "NSE:INFY").projected == -50
+    assert standing(found).projected == -50
     tight = limits(max_gross_exposure=Decimal(150_000 + 75_000))
     assert ask(FLIP, holding(100), tight) == BOTH
     assert ask(FLIP, holding(100), limits(max_gross_exposure=Decimal(150_000 + 74_999))) == BOTH[:1]

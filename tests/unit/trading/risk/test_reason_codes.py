@@ -15,11 +15,8 @@ ROOT = Path(chain.__file__).resolve().parents[2]
 
 
 def codes_used() -> set[str]:
-    """Names of the codes that the sources of sizing, chain and checks refuse with."""
-    sources = [
-        *(ROOT / "trading/risk/checks").glob("*.py"),
-        *map((ROOT / "trading/risk").joinpath, ("sizing.py", "chain.py")),
-    ]
+    """Names of the codes that the sources of risk refuse with."""
+    sources = [one for one in (ROOT / "trading/risk").rglob("*.py") if one.name != "codes.py"]
     return {
         node.attr
         for source in sources

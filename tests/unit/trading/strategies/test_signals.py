@@ -78,6 +78,16 @@ def test_a_wish_that_cannot_come_from_anywhere_is_an_error_and_the_others_go_on(
     assert isinstance(good, Signal)
 
 
+def test_a_groups_legs_are_counted_and_none_goes_without_the_others() -> None:
+    whole = signals(wish(TOKEN, group="a"), wish(OTHER, group="a", leg=1), wish(OTHER), by=tick())
+    assert [one.group for one in whole if isinstance(one, Signal)] == ["a/2", "a/2", ""]
+    lame = signals(wish(OTHER, group="a"), wish(1, group="a"), wish(OTHER, group="b", leg=1), by=tick())
+    assert [one.group if isinstance(one, Signal) else str(one) for one in lame] == [
+        "1 is not one of its instruments",
+        "b/1",
+    ]
+
+
 def test_no_two_causes_give_the_same_id() -> None:
     """Both instruments count their ticks from 1: a pair entered on tick 12 of one and left on tick 12 of the other."""
     other = tick(sequence=12, instrument_token=OTHER)
@@ -103,9 +113,11 @@ def test_every_term_of_the_wish_is_the_signals() -> None:
         validity=Validity.TTL,
         validity_minutes=3,
         leg=1,
-        group="g/2",
+        group="g",
         reason="because",
     )
     found = signal(full, by=tick())
-    assert msgspec.structs.asdict(full).items() >= {n: getattr(found, n) for n in Terms.__struct_fields__}.items()
+    assert found.group == "g/1"
+    same = {name: getattr(found, name) for name in Terms.__struct_fields__ if name != "group"}
+    assert msgspec.structs.asdict(full).items() >= same.items()
     assert {getattr(full, name) == getattr(wish(), name) for name in ("group", "leg", "stop_loss")} == {False}

@@ -1,0 +1,201 @@
+"""Runs strategies over recorded ticks with the pipeline's own risk chain, paper exchange and accounting.
+
+A market is given second by second (`on_second`), as the feed sees it: first the clock moves, then the second's ticks
+come in order. Nothing here looks at a file, a clock or a random number: the same ticks give the same result.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from models.messages.control import TradingState
+from models.messages.orders import OrderFailed, OrderFilled
+from models.messages.signals import AcceptedSignal, DeniedSignal, Signal
+from models.messages.ticks import Tick, to_rupees
+from trading.accounting.account import equity, mark_to_market, new_account
+from trading.accounting.day import DayEnd
+from trading.backtest.result import Recorder, Result
+from trading.market.instruments import Instrument
+from trading.market.sessions import phase, square_off, stage, trading_day
+from trading.matching.broker import Event, SimulatedBroker
+from trading.matching.phases import Moment
+from trading.matching.rules import MatchingRules
+from trading.risk.chain import decide
+from trading.risk.exposure import Exposure, apply_failed, apply_fill, reserve, roll_day
+from trading.risk.limits import Limits
+from trading.risk.market import MarketPicture
+from trading.strategies.base import Strategy, Wish
+from trading.strategies.signals import Cause, signal_of, sourced
+
+BROKER = "backtest"
+MINUTE = 60
+ZERO = Decimal(0)
+
+
+class Marks(Mapping[str, Decimal]):
+    """Last prices by instrument key, kept as integers and made decimals when somebody asks."""
+
+    def __init__(self) -> None:
+        self.units: dict[str, int] = {}
+
+    def __getitem__(self, key: str) -> Decimal:
+        return to_rupees(self.units[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.units)
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is run: strategies by instance name, the instruments by token, and the account they trade."""
+
+    strategies: Mapping[str, Strategy]
+    instruments: Mapping[int, Instrument]
+    limits: Limits
+    start_cash: Decimal
+    own_limits: Mapping[str, Limits] = field(default_factory=dict)  # of a strategy instance
+    rules: MatchingRules = field(default_factory=MatchingRules)
+    account: str = f"{BROKER}:main"
+    run_id: str = BROKER
+
+
+class Backtest:
+    """One run. Call `on_second` for each second with ticks, in order, then `finish`."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._exposure = Exposure(account=new_account(setup.account, setup.start_cash))
+        self._broker = SimulatedBroker(setup.rules, self._moment, setup.instruments.get)
+        self._marks = Marks()
+        self._clock = 0
+        self._next_minute = 0
+        self._keys = {token: one.key for token, one in setup.instruments.items()}
+        self._watchers: dict[int, list[tuple[str, Strategy]]] = {}
+        for name, strategy in setup.strategies.items():
+            for token in strategy.instruments:
+                self._watchers.setdefault(token, []).append((name, strategy))
+        self._recorder = Recorder(setup.start_cash)
+        self.errors: Counter[str] = Counter()
+        self.ticks = 0
+
+    def on_second(self, clock: int, ticks: Sequence[Tick]) -> None:
+        """Move the market's clock to event second `clock`, then show the ticks it brought."""
+        if clock != self._clock:
+            self._move_clock(clock)
+        self.ticks += len(ticks)
+        units, keys, broker, watchers, run_id = (
+            self._marks.units, self._keys, self._broker, self._watchers, self._setup.run_id,
+        )  # fmt: skip
+        for tick in ticks:
+            token = tick.instrument_token
+            units[keys[token]] = tick.last_price_units
+            events = broker.on_tick(tick, run_id)
+            if events:
+                self._take(events)
+            for name, strategy in watchers.get(token, ()):
+                try:
+                    wishes = strategy.on_tick(tick, clock)
+                except Exception as error:
+                    self._note_error(name, error)
+                    continue
+                if wishes:
+                    self._raise(name, strategy, wishes, tick)
+
+    def _move_clock(self, clock: int) -> None:
+        if trading_day(clock) != trading_day(self._clock):
+            self._roll_day(clock)
+        if clock >= self._next_minute:
+            self._note_equity()
+            self._next_minute = clock - clock % MINUTE + MINUTE
+        self._clock = clock
+        self._take(self._broker.on_clock(clock))
+        for name, strategy in self._setup.strategies.items():
+            try:
+                wishes = strategy.on_clock(clock)
+            except Exception as error:
+                self._note_error(name, error)
+                continue
+            if wishes:
+                self._raise(name, strategy, wishes, None)
+
+    def _roll_day(self, clock: int) -> None:
+        ended = DayEnd(trading_day(self._clock), dict(self._marks)) if self._clock else None
+        roll_day(self._exposure, trading_day(clock), ended)
+
+    def _moment(self, token: int, clock: int) -> Moment:
+        instrument = self._setup.instruments.get(token)
+        return Moment(clock, phase(instrument, clock), stage(instrument, clock))
+
+    def _raise(self, name: str, strategy: Strategy, wishes: Sequence[Wish], tick: Tick | None) -> None:
+        """Wishes become signals, and each is decided before the next."""
+        cause = Cause(run_id=self._setup.run_id, frame_id=BROKER, clock=self._clock, received_ns=0, tick=tick)
+        for one in sourced(strategy, wishes, cause):
+            if isinstance(one, LookupError):
+                self._note_error(name, one)
+                continue
+            signal = signal_of(one, cause, instance=name, broker=BROKER, account=self._setup.account)
+            self._decide(signal, one.instrument)
+
+    def _decide(self, signal: Signal, instrument: Instrument) -> None:
+        setup, exposure = self._setup, self._exposure
+        own = setup.own_limits.get(signal.strategy)
+        self._mark()
+        result = decide(signal, exposure, setup.limits, self._picture(signal, instrument), instrument, own)
+        self._recorder.signals += 1
+        if isinstance(result, DeniedSignal):
+            self._recorder.denials[result.code] += 1
+            return
+        self._accept(result, instrument)
+
+    def _accept(self, accepted: AcceptedSignal, instrument: Instrument) -> None:
+        if accepted.rest is not None:
+            self._recorder.denials[accepted.rest.code] += 1
+        reserve(self._exposure, accepted, instrument)
+        for order in accepted.orders:
+            self._recorder.orders += 1
+            self._take(self._broker.submit(order))
+
+    def _picture(self, signal: Signal, instrument: Instrument) -> MarketPicture:
+        at = signal.origin.event_time
+        return MarketPicture(
+            clock=self._clock,
+            phase=phase(instrument, at),
+            trading_state=TradingState.ACTIVE,
+            square_off=square_off(instrument, trading_day(at)),
+        )
+
+    def _mark(self) -> None:
+        mark_to_market(self._exposure.account, self._marks)
+
+    def _take(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, OrderFilled):
+                instrument = self._setup.instruments[event.order.instrument_token]
+                charged = self._exposure.account.charges
+                apply_fill(self._exposure, event, instrument)
+                self._recorder.fill(event, self._exposure.account.charges - charged)
+            elif isinstance(event, OrderFailed):
+                apply_failed(self._exposure, event)
+                self._recorder.failures[event.outcome.value] += 1
+
+    def _note_equity(self) -> None:
+        if not self._clock:
+            return
+        account = self._exposure.account
+        gross = sum((abs(one.quantity) * self._marks[one.instrument] for one in account.positions.values()), ZERO)
+        self._recorder.equity(self._clock, equity(account, self._marks), gross)
+
+    def _note_error(self, name: str, error: Exception) -> None:
+        self.errors[f"{name}: {type(error).__name__}: {error}"] += 1
+
+    def finish(self) -> Result:
+        """End the run; what happened."""
+        self._mark()
+        self._note_equity()
+        return self._recorder.result(self._exposure.account, ticks=self.ticks, errors=self.errors)
