@@ -11,11 +11,14 @@ from typing import Any, get_args
 import typer
 from pydantic import BaseModel
 
+from brokers.zerodha.statuses import STATUSES
 from faust_app.commands.cli import build
 from faust_app.runtime.metrics import DECLARED
 from faust_app.runtime.settings import PROJECT, Settings, load_settings
 from faust_app.runtime.topics import DLQ, KEYED_BY, Topic
 from faust_app.runtime.topology import STAGES, topic_specs
+from models.messages.orders import OrderStatus
+from trading.orders.state import TABLE, Step
 from trading.risk.chain import CHAIN
 from trading.risk.codes import MEANINGS, ReasonCode
 
@@ -150,12 +153,42 @@ def reason_codes_page() -> str:
     )
 
 
+def order_states_page() -> str:
+    """docs/order_states.md."""
+    told = [status for status in OrderStatus if any(status in steps for steps in TABLE.values())]
+    open_states = [status for status in OrderStatus if not status.is_terminal]
+    rows = [(f"`{state}`", *(_step(TABLE[state].get(report)) for report in told)) for state in open_states]
+    ends = ", ".join(f"`{status}`" for status in OrderStatus if status.is_terminal)
+    kite = [(f"`{text}`", f"`{status}`") for text, status in STATUSES.items()]
+    how = (
+        "What each report of a broker (columns) makes of an order in each state (rows), pushed or polled, in any "
+        "order, repeated or missing. Quantities decide: a report with some of the quantity filled is "
+        "`partially_filled`, one with all of it `filled`, whatever status it carries, and every rise of the filled "
+        "quantity is a fill, in every state. A dash changes nothing."
+    )
+    after = (
+        f"Nothing follows {ends}: fills that are reported later are booked, the state stays. More filled than ordered, "
+        "or filled in full with less, is an alarm (`alpha_panda_order_alarms_total`), and taken as reported."
+    )
+    unknown = "Any other text is read as `working` and counted (`alpha_panda_unknown_order_statuses_total`)."
+    states = table(("state", *(f"`{report}`" for report in told)), rows)
+    statuses = table(("Kite", "read as"), kite)
+    return "\n\n".join(("# Order states", NOTE, how, states, after, "## Kite's statuses", statuses, unknown))
+
+
+def _step(step: Step | None) -> str:
+    if step is None:
+        return "-"
+    return f"`{step.state}`" + "".join(f", {action.value}" for action in step.actions)
+
+
 PAGES = {
     "topics.md": topics_page,
     "metrics.md": metrics_page,
     "settings.md": settings_page,
     "commands.md": commands_page,
     "reason_codes.md": reason_codes_page,
+    "order_states.md": order_states_page,
 }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from faust_app.commands import arguments
+from faust_app.commands.limits import limit_assignment
 from faust_app.commands.output import AsJson, show
 from faust_app.runtime.errors import ConfigurationError
 from faust_app.runtime.settings import settings
@@ -31,7 +32,7 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
 
     @app.command()
-    def backtest(
+    def backtest(  # noqa: PLR0917 - options are passed by name
         strategy: Annotated[str, typer.Option(help="Name of the strategy; `strategies list` shows them.")],
         data: Annotated[Path, typer.Option(help="Recorded bars, prices or ticks: a file or a folder.", exists=True)],
         since: Annotated[str | None, typer.Option("--from", help="First day, YYYY-MM-DD; default: the first.")] = None,
@@ -66,7 +67,7 @@ def register(app: typer.Typer) -> None:
         plan = Plan(
             strategy=strategy,
             data=data,
-            limits={**config.risk.model_dump(), **arguments.assignments(limit)},
+            limits={**config.risk.model_dump(), **dict(map(limit_assignment, limit or ()))},
             rules=config.paper.rules(),
             cash=_cash(cash) or config.brokers["paper"].start_cash,
             parameters=arguments.assignments(assigned),

@@ -34,7 +34,7 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d2733; max-width: 1180px; margin: 2rem auto; padding: 0 1.2rem; }
 h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 .of { color: #5b6774; } .cards { display: flex; flex-wrap: wrap; gap: .7rem; margin: 1.4rem 0; }
-.card { border: 1px solid #dde3e9; border-radius: 8px; padding: .55rem .9rem; min-width: 8.2rem; }
+.card { flex: 1; border: 1px solid #dde3e9; border-radius: 8px; padding: .55rem .9rem; min-width: 8.2rem; }
 .card b { display: block; font-size: 1.2rem; font-variant-numeric: tabular-nums; }
 .card span { color: #5b6774; font-size: .85rem; } .good { color: #1a7f5a; } .bad { color: #c0392b; }
 .scroll { max-height: 30rem; overflow: auto; border: 1px solid #dde3e9; border-radius: 8px; }
@@ -104,7 +104,7 @@ def _cards(result: Result) -> str:
 
 def _plot(figure: go.Figure, name: str, *, first: bool = False) -> str:
     html: str = figure.to_html(
-        full_html=False, include_plotlyjs=first, div_id=name, config={"displaylogo": False, "responsive": True}
+        full_html=False, include_plotlyjs=first, div_id=name, config={"displayModeBar": False, "responsive": True}
     )
     return html
 
@@ -141,8 +141,8 @@ def _equity(result: Result) -> go.Figure:
     starts = [0, *(number + 1 for number, (one, after) in enumerate(pairwise(labels)) if one[:10] != after[:10])]
     shown = starts[:: max(1, len(starts) // 10)]
     figure.update_xaxes(tickvals=shown, ticktext=[labels[number][:10] for number in shown if labels])
-    figure.update_yaxes(title_text="equity", row=1, col=1)
-    figure.update_yaxes(title_text="drawdown", row=2, col=1)
+    figure.update_yaxes(title_text="equity", tickformat=",.0f", row=1, col=1)
+    figure.update_yaxes(title_text="drawdown", tickformat=",.0f", row=2, col=1)
     figure.update_layout(height=520, **LAYOUT)
     return figure
 

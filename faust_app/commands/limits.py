@@ -47,7 +47,9 @@ def register(app: typer.Typer) -> None:
 
     @group.command("set")
     def set_limits(
-        assignments: Annotated[list[str], typer.Argument(help="NAME=VALUE, one or more; `limits show` has the names.")],
+        assignments: Annotated[
+            list[str], typer.Argument(metavar="NAME=VALUE...", help="One or more; `limits show` has the names.")
+        ],
         account: Account = None,
         strategy: Strategy = None,
         reason: Reason = "",
@@ -58,7 +60,7 @@ def register(app: typer.Typer) -> None:
         Example: alpha-panda limits set max_daily_loss=20000 max_order_rate=5 --account paper --reason "first week"
         """
         config = settings()
-        wanted = dict(map(_assignment, assignments))
+        wanted = dict(map(limit_assignment, assignments))
         if len(wanted) < len(assignments):
             raise ConfigurationError("A limit is given twice")
         _refuse_of_account(wanted, strategy)
@@ -78,7 +80,8 @@ def register(app: typer.Typer) -> None:
         run(_change(config, _account(config, account), strategy, wanted, reason, as_json=as_json))
 
 
-def _assignment(text: str) -> tuple[str, str]:
+def limit_assignment(text: str) -> tuple[str, str]:
+    """`NAME=VALUE` of a limit, checked. Raises ConfigurationError."""
     name, equals, value = text.partition("=")
     if not equals:
         raise ConfigurationError(f"{text!r} is not NAME=VALUE")
@@ -156,7 +159,7 @@ def _rows(
             "limit": name,
             "value": f"refuses everything: {problem}" if problem else getattr(limits, name),
             "source": origin[name].value,
-            **{layer.value: values.get(name) for layer, values in layers.items()},
+            "layers": {layer.value: values.get(name) for layer, values in layers.items()},
             "binds": _binds(name),
             "meaning": RiskSettings.model_fields[name].description,
         }

@@ -102,15 +102,6 @@ async def test_seeding_again_keeps_what_an_operator_changed(settings: Settings, 
     assert not await repository.change_strategy("nope", enabled=False)
 
 
-async def test_limits_of_a_strategy_override_the_accounts(settings: Settings, engine: AsyncEngine) -> None:
-    repository = Repository(engine)
-    data = ReferenceData(settings)
-    assert await data.load_limits("paper:main") == {}
-    assert await repository.add_limits("paper:main", {"max_open_orders": 5})
-    assert not await repository.add_limits("paper:main", {"max_open_orders": 6})
-    assert await data.load_limits("paper:main") == {"": {"max_open_orders": 5}}
-
-
 def raw(body: msgspec.Struct, message_id: str) -> bytes:
     return encode(root(body, message_id=message_id, broker="paper", key="paper:main", source="test", at=event_time(AT)))
 

@@ -19,7 +19,7 @@ from trading.accounting.account import equity, mark_to_market, new_account
 from trading.accounting.day import DayEnd
 from trading.backtest.result import Recorder, Result
 from trading.market.instruments import Instrument
-from trading.market.sessions import phase, square_off, stage, trading_day
+from trading.market.sessions import next_trading_day, phase, square_off, stage, trading_day
 from trading.matching.broker import Event, SimulatedBroker
 from trading.matching.phases import Moment
 from trading.matching.rules import MatchingRules
@@ -27,6 +27,7 @@ from trading.risk.chain import decide
 from trading.risk.exposure import Exposure, apply_failed, apply_fill, reserve, roll_day
 from trading.risk.limits import Limits
 from trading.risk.market import MarketPicture
+from trading.risk.square_off import square_offs
 from trading.strategies.base import Strategy, Wish
 from trading.strategies.signals import Cause, signal_of, sourced
 
@@ -110,11 +111,14 @@ class Backtest:
     def _move_clock(self, clock: int) -> None:
         if trading_day(clock) != trading_day(self._clock):
             self._roll_day(clock)
-        if clock >= self._next_minute:
+        is_new_minute = clock >= self._next_minute
+        if is_new_minute:
             self._note_equity()
             self._next_minute = clock - clock % MINUTE + MINUTE
         self._clock = clock
         self._take(self._broker.on_clock(clock))
+        if is_new_minute:
+            self._square_off()
         for name, strategy in self._setup.strategies.items():
             try:
                 wishes = strategy.on_clock(clock)
@@ -123,6 +127,23 @@ class Backtest:
                 continue
             if wishes:
                 self._raise(name, strategy, wishes, None)
+
+    def _square_off(self) -> None:
+        due = list(
+            square_offs(
+                self._exposure.account,
+                self._clock,
+                self._square_off_second,
+                self._marks,
+                run_id=self._setup.run_id,
+                broker=BROKER,
+            )
+        )
+        for signal in due:
+            self._decide(signal, self._setup.instruments[signal.instrument_token])
+
+    def _square_off_second(self, token: int, clock: int) -> int | None:
+        return square_off(self._setup.instruments.get(token), trading_day(clock))
 
     def _roll_day(self, clock: int) -> None:
         ended = DayEnd(trading_day(self._clock), dict(self._marks)) if self._clock else None
@@ -195,7 +216,10 @@ class Backtest:
         self.errors[f"{name}: {type(error).__name__}: {error}"] += 1
 
     def finish(self) -> Result:
-        """End the run; what happened."""
+        """End the run: roll into the next day, for what its end still charges and settles; what happened."""
         self._mark()
         self._note_equity()
+        if self._clock:
+            ended = DayEnd(trading_day(self._clock), dict(self._marks))
+            roll_day(self._exposure, next_trading_day(trading_day(self._clock)), ended)
         return self._recorder.result(self._exposure.account, ticks=self.ticks, errors=self.errors)

@@ -87,9 +87,8 @@ def test_every_limit_is_shown_with_where_it_comes_from(world: World, capsys: pyt
     world.stored["paper:main", "rsi"] = {"max_open_orders": "5"}
     rows = by_name(told(capsys, "show"))
     assert list(rows) == list(NAMES)
-    assert [rows["max_open_orders"][name] for name in ("value", "source", "default", "account")] == [
-        50, "account", 200, "paper:main",
-    ]  # fmt: skip
+    assert [rows["max_open_orders"][name] for name in ("account", "value", "source")] == ["paper:main", 50, "account"]
+    assert rows["max_open_orders"]["layers"] == {"default": 200, "account": "50"}
     assert (rows["max_daily_trades"]["value"], rows["max_daily_trades"]["source"]) == (5000, "default")
     assert {row["source"] for row in rows.values()} == {"default", "account"}
     assert all(row["meaning"] for row in rows.values())
@@ -193,7 +192,7 @@ REFUSALS = [
     (["set", "max_open_orders=1", "--account", "papr"], "There is no account 'papr'; did you mean paper"),
     (["set", "max_open_orders=1", "--strategy", "momentun"], "instance 'momentun'; did you mean momentum?"),
     (["set", "max_drawdown_percent=1", "--strategy", "rsi"], "max_drawdown_percent is a limit of the whole account"),
-    (["set"], "Missing argument 'ASSIGNMENTS...'"),
+    (["set"], "Missing argument"),
     (["reset", "max_open_order"], "There is no limit 'max_open_order'; did you mean max_open_orders"),
     (["reset", "--strategy", "nope"], "There is no strategy instance 'nope'; known: momentum, rsi"),
     (["show", "--account", "live"], "There is no account 'live'"),
