@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from agents.events import Events
 from agents.limits import LimitsBook
 from agents.reference import Reference
+from agents.square_off import SquareOff
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
 from faust_app.runtime.codec import decode
@@ -48,6 +49,7 @@ class RiskManager:
         self._trading_state = TradingStateView(worker.settings, worker=f"{worker.stage}.{worker.broker}")
         account = worker.settings.account_key(worker.broker)
         self._limits = LimitsBook(self._reference, account, worker.settings.risk.model_dump())
+        self.square_off = SquareOff(worker, self._view, self._table.states)
 
     async def load(self) -> None:
         """Instruments and limits, before the first message."""
@@ -191,5 +193,6 @@ def attach(worker: Worker) -> None:
     worker.background("marks", stage._view.reader.run)
     worker.background("trading state", stage.follow_trading_state)
     worker.background("limits", stage._limits.follow)
+    worker.background("square-off", stage.square_off.run)
     worker.follow_control(stage._limits.on_control)
     worker.on_recovered(stage.forget)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import lru_cache
 
 from models.messages.orders import PlannedOrder, Side
-from models.messages.ticks import PRICE_SCALE, Level, Tick, to_units
+from models.messages.ticks import Level, Tick, to_units
 from trading.matching.rules import MatchingRules, protection_percent
-from trading.orders.rounding import round_price
 
 Piece = tuple[int, int]  # price, quantity
 PAISE_UNITS = 100
@@ -54,9 +54,18 @@ def beyond(rules: MatchingRules, side: Side, tick: Tick, levels: list[Level]) ->
 
 def protected(order: PlannedOrder, from_units: int, tick_size: Decimal) -> int:
     """The limit a MARKET or SL-M order gets, its protection away from `from_units`; never below one tick."""
-    percent = protection_percent(order, from_units)
-    price = Decimal(from_units) / PRICE_SCALE * (1 + order.side.sign * percent / 100)
-    return max(to_units(tick_size), to_units(round_price(price, tick_size, order.side)))
+    step = tick_units(tick_size)
+    exact = from_units * (100 + order.side.sign * protection_percent(order, from_units))
+    steps, rest = divmod(exact, step * 100)
+    if rest and order.side is Side.SELL:
+        steps += 1
+    return max(step, int(steps) * step)
+
+
+@lru_cache(maxsize=256)
+def tick_units(tick_size: Decimal) -> int:
+    """A tick size in 1/10,000 rupee."""
+    return to_units(tick_size)
 
 
 def reference(side: Side, tick: Tick) -> int:

@@ -11,6 +11,7 @@ from trading.matching.liquidity import Piece
 
 REPORTER = "paper"
 MICRO = Decimal("0.000001")
+NOTHING = Decimal(0)
 S = OrderStatus
 
 
@@ -56,7 +57,7 @@ def report(
         broker_order_id=broker_order_id(resting.order.order_id),
         status=status,
         cumulative_quantity=resting.filled,
-        average_price=(resting.turnover / resting.filled).quantize(MICRO) if resting.filled else Decimal(0),
+        average_price=price if price is not None and quantity == resting.filled else _average(resting),
         fill_price=price,
         fill_quantity=quantity,
         reason=reason,
@@ -64,3 +65,7 @@ def report(
         tick_sequence=sequence,
         reporter=REPORTER,
     )
+
+
+def _average(resting: RestingOrder) -> Decimal:
+    return (resting.turnover / resting.filled).quantize(MICRO) if resting.filled else NOTHING
