@@ -11,7 +11,7 @@ from faust_app.runtime.app import Worker
 from faust_app.runtime.codec import decode_frame
 from models.messages.ticks import Tick
 
-MOST_BYTES = 6_000_000
+MOST_BYTES = 3_000_000  # of a partition: seven seconds of 9,000 ticks, thirty of 2,000
 MOST_FRAMES = 50_000
 READ_AGAIN = 2_000  # frames of a partition that are read again after a restart
 

@@ -33,6 +33,10 @@ REPORT = ROOT / "docs" / "mutation.md"
 SECONDS = 60.0
 # What a mutant's child needs and nobody mutates: imported once, before the first fork.
 PRELOADED = ("pytest", "hypothesis", "msgspec", "pydantic", "pydantic_settings", "yaml", "typer", "decimal", "asyncio")
+OPTIONS = (
+    *("-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutation"),
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # plugins that are loaded before the fork
+)
 TESTS = {
     "trading/risk": ("tests/unit/trading/risk", "tests/property/test_risk_stories.py", "tests/property/test_risk.py"),
     "trading/orders": (
@@ -134,8 +138,7 @@ def _run_child(mutant: Mutant, tests: Sequence[str]) -> None:
             os.dup2(nothing.fileno(), 2)
             name = ".".join(mutant.module.with_suffix("").parts)
             sys.meta_path.insert(0, Loader(name, ROOT / mutant.module, mutant.source))  # type: ignore[arg-type]
-            profile = ["--hypothesis-profile=mutation"]
-            code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *profile, *tests])
+            code = pytest.main([*OPTIONS, *tests])
     finally:
         os._exit(code)
 
@@ -169,6 +172,7 @@ def _files(path: Path) -> list[Path]:
 def run(package: str) -> tuple[int, list[Mutant]]:
     """Try all mutants of a package; how many there are, and those that survived."""
     store, survivors, count = Store(package), [], 0
+    _check_tests_pass(package)
     for file in _files(ROOT / package):
         module = file.relative_to(ROOT)
         begun, found = time.monotonic(), 0
@@ -186,6 +190,13 @@ def run(package: str) -> tuple[int, list[Mutant]]:
     return count, survivors
 
 
+def _check_tests_pass(package: str) -> None:
+    """Tests that fail anyway would kill every mutant."""
+    module = next(one for one in _files(ROOT / package) if one.name != "__init__.py").relative_to(ROOT)
+    if is_killed(Mutant(module, "none", 1, "", "", (ROOT / module).read_text()), TESTS[package]):
+        sys.exit(f"The tests of {package} fail without any mutation")
+
+
 def report(results: dict[str, tuple[int, list[Mutant]]]) -> str:
     """docs/mutation.md."""
     from tools.generate_docs import table
@@ -196,7 +207,7 @@ def report(results: dict[str, tuple[int, list[Mutant]]]) -> str:
     ]
     method = (
         "One token is changed at a time (comparisons, arithmetic, boolean operators, constants, conditions, loops, "
-        "decorators: `tools/mutation.py` lists them). A mutant is killed when a test of its package fails, it no longer "
+        "decorators: see `tools/mutation.py`). A mutant is killed when a test of its package fails, it no longer "
         f"loads, or the tests do not end within {SECONDS:.0f} s. Python {platform.python_version()}."
     )
     parts = [

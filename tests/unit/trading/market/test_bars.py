@@ -84,6 +84,13 @@ def test_quiet_minutes_can_be_filled_with_flat_bars_until_the_session_ends() -> 
     assert {bar.close_units for _, bar in found[2:]} == {300}
 
 
+def test_the_last_flat_bar_is_there_when_the_session_ends() -> None:
+    by, closes = builder(60, fill=True), OPEN + 375 * 60
+    closed(by, packet(OPEN, 100, 5), until=closes)
+    assert by.on_clock(closes + 1) == [(TOKEN, Bar(OPEN + 360 * 60, 100, 100, 100, 100, 0))]
+    assert by.on_clock(closes + 3600) == ()
+
+
 def test_the_last_bar_ends_with_the_session() -> None:
     by = builder(60)
     late = OPEN + 375 * 60 - 1
@@ -130,6 +137,13 @@ def test_joined_in_the_middle_a_day_counts_from_the_first_packets_own_trade() ->
     by.on_clock(at)
     found = closed(by, packet(at, 100, 9000, last_quantity=20), packet(at + 5, 101, 9100), until=at + 61)
     assert found == [(TOKEN, Bar(at, 100, 101, 100, 101, 120))]
+
+
+def test_watched_from_the_open_the_first_packet_shows_all_the_day_has_traded() -> None:
+    by, at = builder(), OPEN + 600
+    by.on_clock(OPEN)
+    first = packet(at, 100, 9000, last_quantity=20, open_units=95, high_units=105, low_units=90)
+    assert closed(by, first, until=at + 61) == [(TOKEN, Bar(at, 95, 105, 90, 100, 9000))]
 
 
 def test_a_cached_packet_without_a_trade_in_this_bar_only_sets_the_figures() -> None:
@@ -181,6 +195,14 @@ def test_a_volume_that_stays_lower_is_believed_at_the_second_packet() -> None:
     ticks = [packet(OPEN, 100, 50), packet(OPEN + 1, 100, 10**9), packet(OPEN + 2, 100, 60), packet(OPEN + 3, 101, 70)]
     assert closed(by, *ticks, until=OPEN + 61) == [(TOKEN, Bar(OPEN, 100, 101, 100, 101, 70))]
     assert by.state.counts.bad == 2
+
+
+def test_a_bar_that_began_with_a_wrong_volume_counts_from_where_it_was_put_right() -> None:
+    by = builder()
+    wrong = [packet(OPEN + 50, 100, 10**9), packet(OPEN + 60, 100, 10**9 + 5)]
+    right = [packet(OPEN + 70, 100, 60), packet(OPEN + 71, 100, 70), packet(OPEN + 80, 100, 90)]
+    found = closed(by, packet(OPEN, 100, 50), *wrong, *right, until=OPEN + 122)
+    assert [bar.volume for _, bar in found] == [10**9, 20]
 
 
 def test_a_fallen_volume_of_the_same_second_is_late_not_bad() -> None:
