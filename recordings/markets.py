@@ -10,6 +10,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from models.messages.ticks import Mode, Tick, to_units
 from recordings.bars import BarFile, read_bars
 from recordings.errors import BadRecording
@@ -141,8 +143,27 @@ class TickMarket:
     def seconds(self, day: date) -> Iterator[Second]:
         """As `RecordedMarket.seconds`: the feed's clock, not the ticks' own times."""
         known = {one.instrument_token for one in self.instruments}
+        count = Recount()
         for clock, group in groupby(self._store.read(day), key=lambda row: row[0]):
-            yield clock, [tick for _, _, tick in group if tick.instrument_token in known]
+            yield clock, [count(tick) for _, _, tick in group if tick.instrument_token in known]
+
+
+class Recount:
+    """Counts an instrument's ticks on when the feed was restarted within the day and began at 1 again."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, int] = {}
+        self._before: dict[int, int] = {}
+
+    def __call__(self, tick: Tick) -> Tick:
+        """The tick, with a number above that of the last one."""
+        token = tick.instrument_token
+        number = tick.sequence + self._before.get(token, 0)
+        if number <= self._last.get(token, 0):
+            self._before[token] = self._last[token]
+            number = tick.sequence + self._last[token]
+        self._last[token] = number
+        return tick if number == tick.sequence else msgspec.structs.replace(tick, sequence=number)
 
 
 def check_path(path: Path) -> None:

@@ -75,6 +75,7 @@ class Backtest:
         self._broker = SimulatedBroker(setup.rules, self._moment, setup.instruments.get)
         self._marks = Marks()
         self._clock = 0
+        self._run_id = setup.run_id
         self._next_minute = 0
         self._keys = {token: one.key for token, one in setup.instruments.items()}
         self._watchers: dict[int, list[tuple[str, Strategy]]] = {}
@@ -91,7 +92,7 @@ class Backtest:
             self._move_clock(clock)
         self.ticks += len(ticks)
         units, keys, broker, watchers, run_id = (
-            self._marks.units, self._keys, self._broker, self._watchers, self._setup.run_id,
+            self._marks.units, self._keys, self._broker, self._watchers, self._run_id,
         )  # fmt: skip
         for tick in ticks:
             token = tick.instrument_token
@@ -135,7 +136,7 @@ class Backtest:
                 self._clock,
                 self._square_off_second,
                 self._marks,
-                run_id=self._setup.run_id,
+                run_id=self._run_id,
                 broker=BROKER,
             )
         )
@@ -148,6 +149,7 @@ class Backtest:
     def _roll_day(self, clock: int) -> None:
         ended = DayEnd(trading_day(self._clock), dict(self._marks)) if self._clock else None
         roll_day(self._exposure, trading_day(clock), ended)
+        self._run_id = f"{self._setup.run_id} {trading_day(clock)}"  # ticks are counted anew each day
 
     def _moment(self, token: int, clock: int) -> Moment:
         instrument = self._setup.instruments.get(token)
@@ -155,7 +157,7 @@ class Backtest:
 
     def _raise(self, name: str, strategy: Strategy, wishes: Sequence[Wish], tick: Tick | None) -> None:
         """Wishes become signals, and each is decided before the next."""
-        cause = Cause(run_id=self._setup.run_id, frame_id=BROKER, clock=self._clock, received_ns=0, tick=tick)
+        cause = Cause(run_id=self._run_id, frame_id=BROKER, clock=self._clock, received_ns=0, tick=tick)
         for one in sourced(strategy, wishes, cause):
             if isinstance(one, LookupError):
                 self._note_error(name, one)

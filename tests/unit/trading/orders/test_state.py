@@ -33,6 +33,8 @@ def test_a_submitted_order_has_been_heard_of_by_nobody() -> None:
         "",
     )
     assert record.updated_at == order().event_time
+    assert (record.average_price, record.reason, record.held, record.bracket) == (0, "", False, None)
+    assert (record.not_before, record.after_sequence, OrderRecord(order=order()).updated_at) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("status", S)
@@ -171,6 +173,19 @@ def test_a_fill_that_comes_after_the_end_moves_the_quantity_and_not_the_status(e
     folded = fold(after(end), update(S.PARTIALLY_FILLED, 10, "100"))
     assert (folded.record.status, folded.record.filled_quantity) == (end, 10)
     assert (folded.fills[0].complete, folded.failed) == (True, None)
+
+
+@pytest.mark.parametrize("before", [S.PARTIALLY_FILLED, S.CANCELLED])
+def test_a_fill_is_news_although_the_status_stays(before: OrderStatus) -> None:
+    folded = fold(after(S.WORKING, before, cumulative=4), update(before, 6, "100"))
+    assert folded.record.status is before
+    assert not folded.is_repeat
+
+
+def test_an_acknowledgement_is_news() -> None:
+    assert not fold(submitted(order()), update(S.WORKING)).is_repeat
+    assert fold(after(S.WORKING), update(S.WORKING)).is_repeat
+    assert not fold(after(S.WORKING), update(S.CANCELLED)).is_repeat
 
 
 def test_a_record_is_not_changed_by_what_follows() -> None:
