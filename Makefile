@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run test check unit integration prove bench docs format lock clean
+.PHONY: help run test check unit integration prove mutation bench docs format lock clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,8 +38,13 @@ unit: $(READY) ## Tests without Kafka, PostgreSQL or Redis, with coverage
 integration: $(READY) ## Tests on the real stack
 	$(BIN)/python -m pytest -q tests/integration tests/e2e
 
-prove: $(READY) ## Long proofs: many rebalances and kills
+prove: $(READY) ## Long proofs: 10,000 examples of every property, many rebalances and kills, mutants
+	$(BIN)/python -m pytest -q tests/property --hypothesis-profile=prove --timeout 3600
 	$(BIN)/python -m pytest -q -m prove tests/chaos
+	$(MAKE) mutation
+
+mutation: $(READY) ## Which wrong tokens no test notices, in risk, orders and accounting (docs/mutation.md)
+	$(BIN)/python -m tools.mutation --check 90
 
 bench: $(READY) ## Drive the running stack and report latency, lag, CPU and memory
 	$(BIN)/python -m benchmarks.pipeline $(ARGS)

@@ -23,7 +23,7 @@ from tables import book as book_table
 from tables.journal import Output
 from tables.states import Transaction
 from trading.market.instruments import Instrument
-from trading.market.sessions import phase, session_start, stage, trading_day
+from trading.market.sessions import phase, session_start, square_off, stage, trading_day
 from trading.matching.book import PaperBook
 from trading.matching.exchange import PaperExchange
 from trading.matching.phases import Moment, Seen
@@ -112,7 +112,8 @@ class PaperBroker:
 
     def _moment(self, token: int, clock: int) -> Moment:
         instrument = self._find(token)
-        return Moment(clock, phase(instrument, clock), stage(instrument, clock))
+        due = square_off(instrument, trading_day(clock))
+        return Moment(clock, phase(instrument, clock), stage(instrument, clock), due)
 
     def _forget_old_days(self, book: PaperBook, at: int) -> None:
         today = session_start(trading_day(at))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from recordings.errors import BadRecording
 from recordings.files import MOST_VOLUME, Line, complete, lines_of, moment, price_units, refuse_repeats
-from trading.market.sessions import session_start
+from trading.market.sessions import DAY_SECONDS, IST_SECONDS, continuous_hours, session_start
 from trading.market.ticks_from_bars import Bar
 
 MINUTE = 60
@@ -51,6 +51,8 @@ def read_bars(file: Path) -> BarFile:
     symbol, days = "", defaultdict(list)
     for number, row in complete(file, lines, len(names)):
         symbol = symbol or row[0].strip()
+        if has_code and row[0].strip() != symbol:
+            raise BadRecording(file, number, f"is of {row[0].strip()!r}, in a file of {symbol!r}")
         day, bar = _bar(file, (number, row), first)
         days[day].append(bar)
     if not days:
@@ -67,7 +69,7 @@ def read_bars(file: Path) -> BarFile:
 def _bar(file: Path, line: Line, first: int) -> tuple[date, Bar]:
     number, row = line
     day, start = moment(file, number, row[first])
-    opened, high, low, close = (price_units(file, number, cell) for cell in row[first + 1 : first + 5])
+    opened, high, low, close = [price_units(file, number, cell) for cell in row[first + 1 : first + 5]]
     try:
         volume = int(row[first + 5])
     except ValueError as error:
@@ -88,14 +90,17 @@ def _check(file: Path, days: dict[date, list[Bar]]) -> None:
 
 
 def _length(days: dict[date, list[Bar]]) -> int:
-    """The shortest distance of two bars of a day; with one bar a day, the session."""
-    gaps = [after.start - before.start for bars in days.values() for before, after in pairwise(bars)]
-    return min(gaps, default=SESSION_SECONDS)
+    """The shortest distance of two bars of a day; of bars of a day, which are dated at midnight, the session."""
+    if all((bar.start + IST_SECONDS) % DAY_SECONDS == 0 for bars in days.values() for bar in bars):
+        return SESSION_SECONDS
+    return min((after.start - bar.start for bars in days.values() for bar, after in pairwise(bars)), default=MINUTE)
 
 
 def _from_open(bar: Bar, day: date) -> Bar:
-    """A day's bar, which is dated at midnight, from the open of the session."""
-    return Bar(session_start(day), bar.open_units, bar.high_units, bar.low_units, bar.close_units, bar.volume)
+    """A day's bar from the open of its session."""
+    hours = continuous_hours(None, day)
+    start = hours[0][0] if hours else session_start(day)
+    return Bar(start, bar.open_units, bar.high_units, bar.low_units, bar.close_units, bar.volume)
 
 
 def _symbol(file: Path) -> str:

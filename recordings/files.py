@@ -37,7 +37,10 @@ def files_of(path: Path) -> list[Path]:
 def lines_of(file: Path) -> Iterator[Line]:
     """The lines of a file, gzipped or not. Raises BadRecording when it cannot be read."""
     try:
-        with io.TextIOWrapper(gzip.open(file)) if file.name.endswith(".gz") else file.open() as text:
+        with (
+            gzip.open(file) if file.name.endswith(".gz") else file.open("rb") as raw,
+            io.TextIOWrapper(raw, encoding="utf-8", newline="") as text,
+        ):
             yield from enumerate(csv.reader(text), 1)
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise BadRecording(file, 0, f"cannot be read: {error}") from error
@@ -79,14 +82,22 @@ def moment(file: Path, number: int, text: str) -> tuple[date, int]:
 
 def price_units(file: Path, number: int, text: str) -> int:
     """A price in rupees as 1/10,000 rupee."""
+    try:
+        return _units(text)
+    except ValueError as error:
+        raise BadRecording(file, number, str(error)) from error
+
+
+@lru_cache(maxsize=65_536)
+def _units(text: str) -> int:
     text = text.strip()
     whole, point, fraction = text.partition(".")
-    if not whole.isdigit() or (point and not fraction.isdigit()):
-        raise BadRecording(file, number, f"{text!r} is not a price")
+    if not whole.isdecimal() or (point and not fraction.isdecimal()):
+        raise ValueError(f"{text[:40]!r} is not a price")
     paise = fraction[:2].ljust(2, "0")
-    units = int(whole) * 10_000 + int(paise) * PAISA_UNITS
+    units = int(whole[:40]) * 10_000 + int(paise) * PAISA_UNITS
     if not 0 < units <= MOST_PRICE_UNITS or fraction[2:].strip("0"):
-        raise BadRecording(file, number, f"the price {text} is not in whole paise between 0.01 and 10,000,000 rupees")
+        raise ValueError(f"the price {text[:40]} is not in whole paise between 0.01 and 10,000,000 rupees")
     return units
 
 

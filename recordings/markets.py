@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +27,7 @@ from trading.market.ticks_from_bars import Bar, DayState, ticks_from_bar
 INDEX_NAME = "NIFTY 50"
 RECORDED_TICK_SIZE = Decimal("0.05")  # of NSE equities before 2025
 Second = tuple[int, list[Tick]]  # event second, what it brought in order
+Periods = Sequence[tuple[int, int]]  # first and past-the-end epoch second of continuous trading
 
 
 class RecordedMarket(Protocol):
@@ -69,21 +71,18 @@ class BarMarket:
         for number, one in enumerate(self._files):
             for bar in one.days.get(day, ()):
                 starting[bar.start].append((number, bar))
-        states = {number: self._state(number, day) for number, one in enumerate(self._files) if day in one.days}
+        found = [number for number, one in enumerate(self._files) if day in one.days]
+        states = {number: self._state(number, day) for number in found}
+        hours = {number: continuous_hours(self.instruments[number], day) for number in found}
         waiting: defaultdict[int, list[Tick]] = defaultdict(list)
         for start in sorted(starting):
             for second in sorted(second for second in waiting if second < start):
                 yield second, waiting.pop(second)
             for number, bar in starting[start]:
-                for tick in ticks_from_bar(bar, states[number], self._length(number, bar, day)):
+                length = _length(bar, self._files[number].seconds, hours[number])
+                for tick in ticks_from_bar(bar, states[number], length):
                     waiting[tick.exchange_time].append(tick)
         yield from sorted(waiting.items())
-
-    def _length(self, number: int, bar: Bar, day: date) -> int:
-        """Seconds of a bar; the day's last may be cut short by the close."""
-        seconds = self._files[number].seconds
-        ends = [end for first, end in continuous_hours(self.instruments[number], day) if first <= bar.start < end]
-        return min([seconds, *(end - bar.start for end in ends)])
 
     def _state(self, number: int, day: date) -> DayState:
         one, instrument = self._files[number], self.instruments[number]
@@ -95,6 +94,11 @@ class BarMarket:
             tradable=instrument.is_tradable,
             previous_close_units=close,
         )
+
+
+def _length(bar: Bar, seconds: int, hours: Periods) -> int:
+    """Seconds of a bar; the day's last may be cut short by the close."""
+    return min([seconds, *(end - bar.start for first, end in hours if first <= bar.start < end)])
 
 
 class PriceMarket:
@@ -138,14 +142,25 @@ class TickMarket:
     def __init__(self, folder: Path) -> None:
         self._store = TickStore(folder)
         self.days = self._store.days()
-        self.instruments = self._store.read_instruments()
+        recorded = self._store.tokens()
+        self.instruments = [one for one in self._store.read_instruments() if one.instrument_token in recorded]
 
     def seconds(self, day: date) -> Iterator[Second]:
-        """As `RecordedMarket.seconds`: the feed's clock, not the ticks' own times."""
+        """As `RecordedMarket.seconds`: the feed's clock, not the ticks' own times.
+
+        Where the recorder or the feed was restarted, the clock may go back a little: it stands still then.
+        """
         known = {one.instrument_token for one in self.instruments}
         count = Recount()
-        for clock, group in groupby(self._store.read(day), key=lambda row: row[0]):
-            yield clock, [count(tick) for _, _, tick in group if tick.instrument_token in known]
+        for clock, group in groupby(_forward(self._store.read(day)), key=itemgetter(0)):
+            yield clock, [count(tick) for _, tick in group if tick.instrument_token in known]
+
+
+def _forward(rows: Iterable[tuple[int, str, Tick]]) -> Iterator[tuple[int, Tick]]:
+    latest = 0
+    for clock, _, tick in rows:
+        latest = max(latest, clock)
+        yield latest, tick
 
 
 class Recount:

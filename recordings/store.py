@@ -4,21 +4,24 @@
     2026-08-21/0915-1.parquet   a minute (the number rises when the recorder is restarted within it)
     instruments.json            what the tokens mean
 
-Every file is written under another name first and renamed when it is complete, and carries the Kafka offsets that
-come after it: whoever stops at any moment goes on exactly there.
+Every file is written under another name first and renamed when it is complete, and carries the Kafka offsets at which
+to go on after it: whoever stops at any moment goes on exactly there. A day's file names the minutes it is made of, so a
+day that was put together when their removal was interrupted holds nothing twice.
 """
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec.structs import replace
 
 from models.messages.ticks import Tick
 from recordings.columns import FORMAT, SCHEMA, Row, table_of, ticks_of
@@ -28,9 +31,23 @@ from trading.market.instruments import Instrument
 SUFFIX = ".parquet"
 INSTRUMENTS = "instruments.json"
 ROWS_PER_GROUP = 20_000
-OFFSETS = b"alpha_panda_next_offsets"
+ROWS_AT_ONCE = 2_000
 VERSION = b"alpha_panda_ticks"
-Offsets = dict[int, int]  # by partition of `market.ticks`: the first offset that is not in the file
+ABOUT = b"alpha_panda_about"
+Offsets = dict[int, int]  # by partition of `market.ticks`: the first offset to read
+Clocks = dict[int, int]  # by partition: the event second of its last frame
+
+
+class About(msgspec.Struct, frozen=True):
+    """What a file says of itself.
+
+    How many were written before, where to go on after it, how far its day had come, the minutes it is made of.
+    """
+
+    number: int = 0
+    offsets: Offsets = {}
+    clocks: Clocks = {}
+    minutes: tuple[str, ...] = ()
 
 
 class TickStore:
@@ -38,31 +55,38 @@ class TickStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._written: int | None = None  # files, as far as they are counted
 
     def days(self) -> list[date]:
         """Days with anything recorded, in order."""
         if not self.folder.is_dir():
             return []
-        names = {one.name.removesuffix(SUFFIX) for one in self.folder.iterdir() if not one.name.startswith(".")}
-        return sorted(day for day in map(_day, names) if day is not None)
+        names = (one.name.removesuffix(SUFFIX) for one in self.folder.iterdir())
+        days = {day for day in map(_day, names) if day is not None}
+        return sorted(day for day in days if self._of_day(day).exists() or self._minutes(day))
+
+    def unfinished(self) -> list[date]:
+        """Days that are still in minutes, or whose minutes are still there."""
+        return [day for day in self.days() if (self.folder / str(day)).is_dir()]
 
     def files(self, day: date) -> list[Path]:
         """The files of a day, in time order."""
-        whole = self.folder / f"{day}{SUFFIX}"
-        minutes = self.folder / str(day)
-        parts = sorted(minutes.glob(f"[0-9]*{SUFFIX}"), key=_order)
+        whole, minutes = self._of_day(day), self._minutes(day)
         if not whole.exists():
-            return parts
-        offsets = read_offsets(whole)
-        return [whole, *(one for one in parts if not _is_within(read_offsets(one), offsets))]
+            return minutes
+        known = set(about(whole).minutes)
+        return [whole, *(one for one in minutes if one.stem not in known)]
+
+    def _of_day(self, day: date) -> Path:
+        return self.folder / f"{day}{SUFFIX}"
+
+    def _minutes(self, day: date) -> list[Path]:
+        return sorted((self.folder / str(day)).glob(f"[0-9]*{SUFFIX}"), key=_order)
 
     def write_instruments(self, instruments: Iterable[Instrument]) -> None:
-        """Store what the tokens mean."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.folder / INSTRUMENTS
-        temporary = file.with_name(f".{file.name}.part")
-        temporary.write_bytes(msgspec.json.encode(list(instruments)))
-        temporary.replace(file)
+        """Store what the tokens mean. Raises BadRecording."""
+        with _whole(self.folder / INSTRUMENTS) as temporary:
+            temporary.write_bytes(msgspec.json.encode(list(instruments)))
 
     def read_instruments(self) -> list[Instrument]:
         """What the tokens mean. Raises BadRecording."""
@@ -73,38 +97,59 @@ class TickStore:
             raise BadRecording(file, 0, f"holds no instruments: {error}") from error
 
     def next_offsets(self) -> Offsets:
-        """Where to go on: what comes after the latest file."""
-        days = self.days()
-        found: Offsets = {}
-        for file in self.files(days[-1]) if days else ():
-            found |= read_offsets(file)
-        return found
+        """Where to go on: what the file says that was written last."""
+        return dict(self._latest().offsets)
 
-    def write_minute(self, day: date, minute: str, rows: Iterable[Row], offsets: Offsets) -> Path:
-        """Store a minute (`HHMM`) of a day."""
-        folder = self.folder / str(day)
-        folder.mkdir(parents=True, exist_ok=True)
-        number = 1 + len(list(folder.glob(f"{minute}-*{SUFFIX}")))
-        file = folder / f"{minute}-{number}{SUFFIX}"
-        _write(file, (table_of(group) for group in _groups(rows)), offsets)
+    def _latest(self) -> About:
+        """Of the file that was written last."""
+        return max(map(self._last, self.days()), key=lambda one: one.number, default=About())
+
+    def _last(self, day: date) -> About:
+        """Of the file of a day that was written last."""
+        return max(map(about, self.files(day)), key=lambda one: one.number, default=About())
+
+    def clocks(self, day: date) -> Clocks:
+        """How far a day is recorded."""
+        return dict(self._last(day).clocks)
+
+    def write_minute(self, day: date, minute: str, rows: Iterable[Row], offsets: Offsets, clocks: Clocks) -> Path:
+        """Store a minute (`HHMM`) of a day; go on at `offsets` after it, the day has come to `clocks`.
+
+        Raises BadRecording.
+        """
+        if self._written is None:
+            self._written = self._latest().number
+        name = f"{minute}-{1 + sum(name.startswith(f'{minute}-') for name in self._names(day))}"
+        file = self.folder / str(day) / f"{name}{SUFFIX}"
+        _write(file, _groups(rows), About(self._written + 1, offsets, clocks, (name,)))
+        self._written += 1
         return file
 
+    def _names(self, day: date) -> set[str]:
+        whole = self._of_day(day)
+        return {one.stem for one in self._minutes(day)}.union(about(whole).minutes if whole.exists() else ())
+
     def finish(self, day: date) -> None:
-        """Put a day's minutes into its one file."""
+        """Put a day's minutes into its one file. Raises BadRecording."""
         files = self.files(day)
-        minutes = self.folder / str(day)
-        if minutes.is_dir():
-            offsets: Offsets = {}
-            for file in files:
-                offsets |= read_offsets(file)
-            _write(self.folder / f"{day}{SUFFIX}", _tables(files), offsets)
-            shutil.rmtree(minutes)
+        if any(file.parent != self.folder for file in files):
+            minutes = tuple(name for file in files for name in about(file).minutes)
+            _write(self._of_day(day), _tables(files), replace(self._last(day), minutes=minutes))
+        shutil.rmtree(self.folder / str(day), ignore_errors=True)
 
     def read(self, day: date) -> Iterator[tuple[int, str, Tick]]:
         """(clock, instrument key, tick) of a day in the order the feed saw them. Raises BadRecording."""
         for file in self.files(day):
-            for batch in open_file(file).iter_batches(batch_size=ROWS_PER_GROUP):
+            for batch in open_file(file).iter_batches(batch_size=ROWS_AT_ONCE):
                 yield from ticks_of(batch)
+
+    def tokens(self) -> set[int]:
+        """Instrument tokens of everything recorded. Raises BadRecording."""
+        found: set[int] = set()
+        for file in (file for day in self.days() for file in self.files(day)):
+            for batch in open_file(file).iter_batches(columns=["instrument_token"]):
+                found.update(batch.column(0).unique().to_pylist())
+        return found
 
 
 def open_file(file: Path) -> pq.ParquetFile:
@@ -119,22 +164,17 @@ def open_file(file: Path) -> pq.ParquetFile:
     return opened
 
 
-def read_offsets(file: Path) -> Offsets:
-    """The offsets that come after a file. Raises BadRecording."""
-    metadata: Mapping[bytes, bytes] = open_file(file).schema_arrow.metadata or {}
-    return {int(partition): offset for partition, offset in json.loads(metadata.get(OFFSETS, b"{}")).items()}
-
-
-def _is_within(part: Offsets, whole: Offsets) -> bool:
-    """True for a minute that is in the day's file already: its removal was interrupted."""
-    return all(offset <= whole.get(partition, -1) for partition, offset in part.items())
+def about(file: Path) -> About:
+    """What a file says of itself. Raises BadRecording."""
+    return msgspec.json.decode(open_file(file).schema_arrow.metadata[ABOUT], type=About)
 
 
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return day if str(day) == text else None
 
 
 def _order(file: Path) -> tuple[str, int]:
@@ -142,29 +182,48 @@ def _order(file: Path) -> tuple[str, int]:
     return minute, int(number or 0)
 
 
-def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def _groups(rows: Iterable[Row]) -> Iterator[pa.Table]:
     group: list[Row] = []
     for row in rows:
         group.append(row)
         if len(group) == ROWS_PER_GROUP:
-            yield group
+            yield table_of(group)
             group = []
     if group:
-        yield group
+        yield table_of(group)
 
 
 def _tables(files: Iterable[Path]) -> Iterator[pa.Table]:
+    """What is in the files, small pieces put together."""
+    pieces: list[pa.Table] = []
     for file in files:
         opened = open_file(file)
         for number in range(opened.num_row_groups):
-            yield opened.read_row_group(number)
+            pieces.append(opened.read_row_group(number))
+            if sum(piece.num_rows for piece in pieces) >= ROWS_PER_GROUP:
+                yield pa.concat_tables(pieces).unify_dictionaries()
+                pieces = []
+    if pieces:
+        yield pa.concat_tables(pieces).unify_dictionaries()
 
 
-def _write(file: Path, tables: Iterable[pa.Table], offsets: Offsets) -> None:
-    metadata = {VERSION: FORMAT.encode(), OFFSETS: json.dumps(offsets).encode()}
-    temporary = file.with_name(f".{file.name}.part")
+def _write(file: Path, tables: Iterable[pa.Table], description: About) -> None:
+    metadata = {VERSION: FORMAT.encode(), ABOUT: msgspec.json.encode(description)}
     schema = SCHEMA.with_metadata(metadata)
-    with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+    with _whole(file) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for table in tables:
             writer.write_table(table.replace_schema_metadata(metadata).cast(schema))
-    temporary.replace(file)
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[Path]:
+    """Another name to write a file under; it gets its own once it is complete. Raises BadRecording."""
+    temporary = file.with_name(f".{file.name}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(file)
+    except OSError as error:
+        raise BadRecording(file, 0, f"cannot be written: {error.strerror or error}") from error

@@ -32,9 +32,10 @@ STORE = ROOT / ".mutation.json"
 REPORT = ROOT / "docs" / "mutation.md"
 SECONDS = 60.0
 # What a mutant's child needs and nobody mutates: imported once, before the first fork.
-PRELOADED = ("pytest", "hypothesis", "msgspec", "pydantic", "pydantic_settings", "yaml", "typer", "decimal", "asyncio")
+PRELOADED = ("pytest", "hypothesis", "msgspec", "pydantic", "pydantic_settings", "yaml", "typer", "asyncio")
+PLUGINS = ("_hypothesis_pytestplugin", "pytest_asyncio.plugin", "pytest_timeout")
 OPTIONS = (
-    *("-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=mutation"),
+    *("-x", "-q", "-p", "no:cacheprovider", *(f"-p{name}" for name in PLUGINS), "--hypothesis-profile=mutation"),
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # plugins that are loaded before the fork
 )
 TESTS = {
@@ -57,6 +58,8 @@ COMPARISONS = {
     "IsNot": ("Is",),
 }
 ARITHMETIC = {"Add": "Sub", "Sub": "Add", "Mul": "Div", "Div": "Mul", "FloorDiv": "Mul", "Mod": "Mul"}
+# Decorators; nor do the options of a class (frozen, kw_only) change what tests could see.
+WITHOUT_RESULT = ("@abstractmethod", "@lru_cache")
 OPERATORS = (
     *(f"ReplaceComparisonOperator_{old}_{new}" for old, others in COMPARISONS.items() for new in others),
     *(f"ReplaceBinaryOperator_{old}_{new}" for old, new in ARITHMETIC.items()),
@@ -107,8 +110,20 @@ def mutants(module: Path) -> Iterator[Mutant]:
         while (mutated := mutate_code(source, OperatorProvider()[operator](), number)) is not None:
             changed = [(line, *both) for line, both in enumerate(zip(lines, mutated.split("\n"), strict=False), 1)]
             line, was, became = next(one for one in changed if one[1] != one[2])
-            yield Mutant(module, f"{operator}/{number}", line, was.strip(), became.strip(), mutated)
+            if _makes_sense(source, was, mutated):
+                yield Mutant(module, f"{operator}/{number}", line, was.strip(), became.strip(), mutated)
             number += 1
+
+
+def _makes_sense(source: str, was: str, mutated: str) -> bool:
+    """False for what is no Python, for a star of a signature, and for declarations that change no result."""
+    try:
+        compile(mutated, "mutant", "exec")
+    except SyntaxError:
+        return False
+    if any(source.count(decorator) != mutated.count(decorator) for decorator in WITHOUT_RESULT):
+        return False
+    return "*, " not in was and not was.strip().startswith(("*,", "class "))
 
 
 def is_killed(mutant: Mutant, tests: Sequence[str]) -> bool:
@@ -129,6 +144,7 @@ def is_killed(mutant: Mutant, tests: Sequence[str]) -> bool:
 
 
 def _run_child(mutant: Mutant, tests: Sequence[str]) -> None:
+    """One file of tests after the other, the module's own first: most mutants die there."""
     import pytest
 
     code = 1
@@ -138,7 +154,10 @@ def _run_child(mutant: Mutant, tests: Sequence[str]) -> None:
             os.dup2(nothing.fileno(), 2)
             name = ".".join(mutant.module.with_suffix("").parts)
             sys.meta_path.insert(0, Loader(name, ROOT / mutant.module, mutant.source))  # type: ignore[arg-type]
-            code = pytest.main([*OPTIONS, *tests])
+            files = [one for test in tests for one in _files(ROOT / test) if one.name.startswith("test_")]
+            named = (mutant.module.stem, mutant.module.parent.name)
+            files.sort(key=lambda one: one.stem.removeprefix("test_") not in named)
+            code = next((failed for one in files if (failed := pytest.main([*OPTIONS, str(one)]))), 0)
     finally:
         os._exit(code)
 
@@ -241,6 +260,7 @@ def main() -> None:
     if unknown:
         parser.error(f"unknown package {unknown[0]}; choose from {', '.join(TESTS)}")
     os.chdir(ROOT)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # half of a child's time
     for name in PRELOADED:
         importlib.import_module(name)
     results = {package: run(package) for package in arguments.packages or TESTS}

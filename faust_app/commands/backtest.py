@@ -58,7 +58,7 @@ def register(app: typer.Typer) -> None:
         """Run a strategy over recorded days: trades, equity, drawdown, charges, denials by code.
 
         The same recording, parameters and limits give the same result, to the byte. Bars become ticks on the path
-        open, nearer extreme, other extreme, close, with a book around each price; see docs/adr/0010.
+        open, nearer extreme, other extreme, close, with a book around each price; see docs/adr/0015.
         Example: alpha-panda backtest --strategy crossover --data bars/ --set fast=5 --sweep slow=20,40,60
         """
         from faust_app.commands.backtest_run import Plan, run_plan
@@ -76,6 +76,10 @@ def register(app: typer.Typer) -> None:
             symbols=symbols,
             instruments=tuple(instruments or ()),
         )
+        if sweep and html is not None:
+            raise ConfigurationError("--html is of one run; leave out --sweep or --html")
+        if html is not None and not html.parent.is_dir():
+            raise ConfigurationError(f"The report cannot be written: {html.parent} is not a folder")
         if sweep:
             _show_sweep(plan, list(_grid(sweep)), as_json=as_json)
             return
@@ -165,6 +169,8 @@ def _grid(sweep: list[str]) -> Iterator[Values]:
         name, equals, several = text.partition("=")
         if not equals or not name or not all(several.split(",")):
             raise ConfigurationError(f"{text!r} is not NAME=A,B,C")
+        if name in names:
+            raise ConfigurationError(f"--sweep has {name} twice")
         names.append(name)
         values.append([arguments.assignment(f"{name}={one}")[1] for one in several.split(",")])
     for chosen in product(*values):

@@ -15,6 +15,7 @@ from plotly.subplots import make_subplots
 
 from faust_app.commands.backtest import summary
 from faust_app.commands.output import text
+from faust_app.runtime.errors import ConfigurationError
 from trading.backtest.statistics import EquityPoint, daily_equity
 from trading.market.sessions import IST
 
@@ -59,10 +60,13 @@ CARDS = (
 
 
 def write_report(file: Path, plan: Plan, result: Result) -> None:
-    """Write the page, at once and whole."""
-    temporary = file.with_name(f".{file.name}.part")
-    temporary.write_text(_page(plan, result), encoding="utf-8")
-    temporary.replace(file)
+    """Write the page, at once and whole. Raises ConfigurationError."""
+    page, temporary = _page(plan, result), file.with_name(f".{file.name}.part")
+    try:
+        temporary.write_text(page, encoding="utf-8")
+        temporary.replace(file)
+    except OSError as error:
+        raise ConfigurationError(f"The report cannot be written to {file}: {error.strerror}") from error
 
 
 def _page(plan: Plan, result: Result) -> str:

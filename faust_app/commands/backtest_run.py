@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from faust_app.runtime.errors import ConfigurationError, one_sentence
@@ -78,12 +79,14 @@ def _strategy(plan: Plan, market: RecordedMarket) -> Strategy:
         kind = find(plan.strategy)
         parameters = kind.parameters_type(**plan.parameters)
         chosen = _chosen(plan, market)
+        if kind.joint:  # one process sees them all: as if an operator had put them into one group
+            chosen = {token: replace(one, group=plan.strategy) for token, one in chosen.items()}
         kind.check_instruments(list(chosen.values()))
+        return kind(parameters, chosen)
     except StrategyNotFound as error:
         raise ConfigurationError(str(error)) from error
     except (ValidationError, ValueError) as error:
         raise ConfigurationError(f"{plan.strategy}: {one_sentence(error)}") from error
-    return kind(parameters, chosen)
 
 
 def _chosen(plan: Plan, market: RecordedMarket) -> dict[int, Instrument]:
@@ -92,5 +95,7 @@ def _chosen(plan: Plan, market: RecordedMarket) -> dict[int, Instrument]:
     if unknown:
         some = ", ".join(sorted(tradable)[:5])
         raise ConfigurationError(f"{unknown[0]} is not in the recording; among its instruments are {some or 'none'}")
+    if not tradable:
+        raise ConfigurationError(f"{plan.data} holds nothing that can be traded")
     keys = plan.instruments or tuple(tradable)
     return {tradable[key].instrument_token: tradable[key] for key in keys}

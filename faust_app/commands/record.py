@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +16,7 @@ import typer
 from faust_app.commands.output import run
 from faust_app.runtime.errors import ConfigurationError, TransientError
 from faust_app.runtime.settings import Settings, settings
+from faust_app.runtime.topics import Topic, Topics
 
 if TYPE_CHECKING:
     from recordings.recorder import TickRecorder
@@ -37,6 +40,7 @@ def register(app: typer.Typer) -> None:
         """Write every tick of `market.ticks` to Parquet files, one a day; `replay` and `backtest` read the folder.
 
         Goes on where the folder ends; what Kafka still keeps from before is recorded, too. Stop it whenever you like.
+        A sandbox that begins a day anew gives market time that was recorded before: that is left out.
         """
         run(_record(settings(), folder, seconds))
 
@@ -72,54 +76,86 @@ async def _recorder(config: Settings, store: TickStore) -> TickRecorder:
 
 
 async def _follow(config: Settings, store: TickStore, recorder: TickRecorder, stop: asyncio.Event) -> None:
-    """Read until told to stop; while Kafka is away, wait for it."""
+    """Read until told to stop; while Kafka is away, once it has been there, wait for it."""
+    from aiokafka import AIOKafkaConsumer, TopicPartition
     from aiokafka.errors import KafkaError
 
-    from faust_app.runtime.topics import Topic, Topics
-
     topic = Topics(config).name(Topic.MARKET_TICKS)
+    partitions = [TopicPartition(topic, number) for number in range(config.kafka.partitions)]
     typer.echo(f"Recording {topic} to {store.folder}; stop with Ctrl-C")
+    reached = False
     try:
         while not stop.is_set():
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=config.kafka.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+            )
             try:
-                await _read(config, topic, store, recorder, stop)
+                await consumer.start()
+                reached = True
+                await read(consumer, partitions, store, recorder, stop)
             except (KafkaError, OSError) as error:
-                raise TransientError(f"Kafka at {config.kafka.bootstrap} does not answer: {error}") from error
+                if not reached:
+                    raise TransientError(f"Kafka at {config.kafka.bootstrap} does not answer: {error}") from error
+                log.warning("kafka_is_away", error=str(error))
+                await _pause(stop)
+            finally:
+                await consumer.stop()
     finally:
         recorder.finish()
-        typer.echo(f"{recorder.ticks:,} ticks recorded")
+        typer.echo(_said(recorder))
 
 
-async def _read(config: Settings, topic: str, store: TickStore, recorder: TickRecorder, stop: asyncio.Event) -> None:
-    from aiokafka import AIOKafkaConsumer, TopicPartition
-
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=config.kafka.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
-    )
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(topic, number) for number in range(config.kafka.partitions)]
-        consumer.assign(partitions)
-        await _position(consumer, partitions, store.next_offsets())
-        day: date | None = None
-        while not stop.is_set():
-            for partition, messages in (await consumer.getmany(timeout_ms=POLL_MS)).items():
-                for message in messages:
-                    _take(recorder, partition.partition, message)
-            day = _finish_days(store, day)
-    finally:
-        await consumer.stop()
+async def _pause(stop: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), AGAIN_SECONDS)
 
 
-async def _position(consumer: Any, partitions: list[Any], offsets: dict[int, int]) -> None:
-    """Go on after what is recorded, as far as Kafka still has it."""
-    first, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+def _said(recorder: TickRecorder) -> str:
+    left_out = f"; {recorder.left_out:,} left out: their market time had been recorded" if recorder.left_out else ""
+    return f"{recorder.ticks:,} ticks recorded{left_out}"
+
+
+async def read(
+    consumer: Any, partitions: Sequence[Any], store: TickStore, recorder: TickRecorder, stop: asyncio.Event
+) -> None:
+    """Read on from where the recorder is. Partitions that run ahead wait, so that little is kept in memory."""
+    consumer.assign(partitions)
+    ends = await _position(consumer, partitions, recorder.next_offsets)
+    day: date | None = None
+    while not stop.is_set():
+        for partition, messages in (await consumer.getmany(timeout_ms=POLL_MS)).items():
+            for message in messages:
+                _take(recorder, partition.partition, message)
+        _hold_back(consumer, ends, recorder)
+        if recorder.day not in (None, day):
+            day = recorder.day
+            for over in [one for one in store.unfinished() if one != day]:
+                await asyncio.to_thread(store.finish, over)
+
+
+async def _position(consumer: Any, partitions: Sequence[Any], offsets: dict[int, int]) -> dict[Any, int]:
+    """Go on after what is recorded, as far as Kafka still has it; where each partition ends now."""
+    first, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
     for one in partitions:
         wanted = offsets.get(one.partition, first[one])
-        if not first[one] <= wanted <= end[one]:
+        if not first[one] <= wanted <= ends[one]:
             log.warning("recording_has_a_gap", partition=one.partition, recorded_to=wanted, kafka_from=first[one])
             wanted = first[one]
         consumer.seek(one, wanted)
+    found: dict[Any, int] = ends
+    return found
+
+
+def _hold_back(consumer: Any, ends: dict[Any, int], recorder: TickRecorder) -> None:
+    offsets = recorder.next_offsets
+    reading = [
+        one.partition
+        for one, end in ends.items()
+        if offsets.get(one.partition, 0) < max(end, consumer.highwater(one) or 0)
+    ]
+    ahead = [one for one in ends if one.partition in recorder.ahead(reading)]
+    consumer.resume(*(one for one in ends if one not in ahead))
+    consumer.pause(*ahead)
 
 
 def _take(recorder: TickRecorder, partition: int, message: Any) -> None:
@@ -129,15 +165,3 @@ def _take(recorder: TickRecorder, partition: int, message: Any) -> None:
         recorder.add(partition, message.offset, message.value or b"")
     except DecodeError as error:
         log.warning("frame_skipped", partition=partition, offset=message.offset, error=str(error))
-
-
-def _finish_days(store: TickStore, known: date | None) -> date | None:
-    """Put days that are over into one file each; returns the day under way."""
-    from recordings.recorder import finished_days
-
-    days = store.days()
-    latest = days[-1] if days else None
-    if latest is not None and latest != known:
-        for day in finished_days(store, latest):
-            store.finish(day)
-    return latest

@@ -9,6 +9,7 @@ import msgspec
 from faust_app.runtime.postgres import connection
 from faust_app.runtime.settings import Settings
 from trading.market.instruments import Instrument
+from trading.risk.limits import NAMES
 
 
 class StrategyInstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,11 +41,17 @@ class ReferenceData:
     async def load_limits(self, account: str) -> dict[str, dict[str, Any]]:
         """What an operator has set, by strategy; under the empty name for the whole account."""
         rows = await self._fetch("select strategy, limits from limits where account = $1", account)
-        return {row["strategy"]: msgspec.json.decode(row["limits"], type=dict[str, Any]) for row in rows}
+        return {row["strategy"]: _limits(row["limits"]) for row in rows}
 
     async def _fetch(self, query: str, *arguments: object) -> list[Any]:
         async with connection(self._settings) as opened:
             return list(await opened.fetch(query, *arguments))
+
+
+def _limits(raw: str) -> dict[str, Any]:
+    """Values by name; where somebody has stored something else, every limit is missing."""
+    found = msgspec.json.decode(raw)
+    return found if isinstance(found, dict) else dict.fromkeys(NAMES)
 
 
 def instrument_of(row: Any) -> Instrument:

@@ -4,40 +4,62 @@ from __future__ import annotations
 
 import json
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import yaml
+
 from faust_app.runtime.settings import PROJECT
+from models.messages.ticks import to_rupees
 from tests.running_stack import COMMAND, WIDE_LIMITS, RunningStack
+from tests.strategy_runs import OPEN, PAIR, Made, run
+from trading.market.sessions import IST
+from trading.market.ticks_from_bars import Bar, DayState, ticks_from_bar
+from trading.strategies.pairs import Pairs, PairsParameters
 
 SEED = 23
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD")
 MINUTES = 25
 
 
-def record(folder: Path) -> Path:
-    """Minute bars of a made-up session, in the format of recorded ones, rows out of order as those are."""
+def session() -> dict[str, list[Bar]]:
+    """Minutes of a made-up session by symbol."""
     rng = Random(SEED)
     print(f"seed {SEED}")
-    folder.mkdir()
+    found: dict[str, list[Bar]] = {}
     for symbol in SYMBOLS:
-        close, rows = rng.randint(4_000, 40_000), []
+        close, found[symbol] = rng.randint(4_000, 40_000), []
         for minute in range(MINUTES):
             prices = [close + rng.randint(-60, 60) for _ in range(4)]
-            high, low = max(prices), min(prices)
             opened, close = prices[0], prices[3]
-            cells = ", ".join(f"{price * 5 / 100:.2f}" for price in (opened, high, low, close))
-            at = f"{9 + (15 + minute) // 60:02}:{(15 + minute) % 60:02}"
-            rows.append(f"{symbol},2026-08-20 {at}:00, {cells}, {rng.randint(0, 9000)}")
+            four = (500 * price for price in (opened, max(prices), min(prices), close))
+            found[symbol].append(Bar(OPEN + 60 * minute, *four, rng.randint(0, 9000)))
+    return found
+
+
+def record(folder: Path) -> Path:
+    """The session in the format of recorded ones, rows out of order as those are."""
+    rng = Random(SEED)
+    folder.mkdir()
+    for symbol, bars in session().items():
+        rows = []
+        for bar in bars:
+            units = (bar.open_units, bar.high_units, bar.low_units, bar.close_units)
+            cells = ", ".join(f"{to_rupees(price):.2f}" for price in units)
+            rows.append(f"{symbol},{datetime.fromtimestamp(bar.start, IST):%Y-%m-%d %H:%M:%S}, {cells}, {bar.volume}")
         rng.shuffle(rows)
         (folder / f"{symbol}.csv").write_text("Code,Date,Open,High,Low,Close,Volume\n" + "\n".join(rows) + "\n")
     return folder
 
 
-def replay(folder: Path, recording: Path, speed: str, *more: str) -> dict[str, Any]:
+def replay(
+    folder: Path, recording: Path, speed: str, *more: str, strategies: str = "replay_strategies"
+) -> dict[str, Any]:
     """Replay on a state folder of its own; the summary."""
-    stack = RunningStack(folder, "sandbox", **WIDE_LIMITS)
+    file = {"ALPHA_PANDA__SEED__STRATEGIES_FILE": f"tests/e2e/{strategies}.yaml"}
+    stack = RunningStack(folder, "sandbox", **WIDE_LIMITS, **file)
     arguments = ["replay", str(recording), "--speed", speed, "--no-view", "--json", str(stack.summary_file), *more]
     done = subprocess.run(
         [*COMMAND, *arguments],
@@ -66,4 +88,28 @@ def test_speed_does_not_change_the_results(tmp_path: Path) -> None:
     slow, fast = replay(tmp_path / "a", recording, "150"), replay(tmp_path / "b", recording, "1000")
     assert slow["ticks_published"] == fast["ticks_published"] == len(SYMBOLS) * MINUTES * 4
     assert slow["fills"] > 20
+    assert slow["errors"] == 0
     assert_same(slow, fast)
+
+
+def test_a_pair_trades_both_legs_at_both_brokers(tmp_path: Path) -> None:
+    """What the pipeline makes of the recording is what the strategy alone makes of its ticks, leg by leg."""
+    (tmp_path / "stack").mkdir()
+    recording = record(tmp_path / "recording")
+    summary = replay(tmp_path / "stack", recording, "1000", strategies="pair_strategies")
+    expected = 2 * len(wishes_of_the_pair())
+    assert expected > 8
+    assert (summary["signals"], summary["signals_denied"], summary["errors"]) == (expected, {}, 0)
+    assert summary["signals_accepted"] == summary["orders"] == expected
+    assert summary["fills"] >= expected
+
+
+def wishes_of_the_pair() -> list[Made]:
+    """What the pair of `pair_strategies.yaml` wishes for."""
+    ticks = []
+    for token, bars in zip(PAIR, session().values(), strict=False):
+        day = DayState(token, 500)
+        ticks += [tick for bar in bars for tick in ticks_from_bar(bar, day)]
+    rows = yaml.safe_load((PROJECT / "tests/e2e/pair_strategies.yaml").read_text())
+    strategy = Pairs(PairsParameters(**rows["pairs"]["parameters"]), PAIR)
+    return run(strategy, sorted(ticks, key=lambda tick: tick.exchange_time))

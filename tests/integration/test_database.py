@@ -24,7 +24,7 @@ from faust_app.runtime.settings import Settings
 from faust_app.runtime.topics import Topic, TopicName
 from models.messages import ids
 from models.messages.orders import OrderStatus, OrderSubmitted
-from models.messages.signals import AcceptedSignal
+from models.messages.signals import AcceptedSignal, DeniedSignal
 from models.rows import Base
 from models.rows.audit import AuditRow
 from models.rows.reference import InstrumentRow
@@ -132,6 +132,37 @@ async def tell(engine: AsyncEngine, events: Sequence[tuple[Topic, bytes]]) -> No
     for number, (topic, message) in enumerate(events):
         async with transaction(engine) as connection:
             await record(connection, TopicName(topic, "paper", is_dlq=False), message, (str(topic), 0, number))
+
+
+async def test_a_signal_accepted_in_part_says_so_in_any_order(engine: AsyncEngine) -> None:
+    raised = signal(signal_id="s")
+    rest = DeniedSignal(
+        signal_id="s",
+        account="paper:main",
+        strategy="momentum",
+        instrument="NSE:INFY",
+        code="reducing_only",
+        message="Only orders that reduce are allowed",
+        is_rest=True,
+        signal=raised,
+    )
+    accepted = AcceptedSignal(
+        signal_id="s", account="paper:main", strategy="momentum", orders=(order(),), origin=origin(), rest=rest
+    )
+    events = [
+        (Topic.SIGNALS_RAW, raw(raised, "s")),
+        (Topic.SIGNALS_VALIDATED, raw(accepted, ids.decision_id("s"))),
+        (Topic.SIGNALS_REJECTED, raw(rest, ids.rest_id("s"))),
+    ]
+    for chosen in permutations(events):
+        await tell(engine, [*chosen, *chosen])
+        async with transaction(engine) as connection:
+            row = (await connection.execute(select(SignalRow.__table__))).one()
+            assert (row.decision, row.code, row.intent) == ("accepted", "reducing_only", "open")
+            audited = (await connection.execute(select(func.count()).select_from(AuditRow))).scalar()
+            assert audited == len(events)
+            for table in ("signals", "audit"):
+                await connection.execute(text(f"truncate {table}"))
 
 
 async def test_events_in_any_order_and_repeated_give_the_same_rows(engine: AsyncEngine) -> None:

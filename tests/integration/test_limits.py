@@ -17,11 +17,12 @@ from faust_app.runtime.database import create_engine, transaction
 from faust_app.runtime.errors import TransientError
 from faust_app.runtime.limits_store import CONTROL, LimitsStore, scope_of
 from faust_app.runtime.reference_data import ReferenceData
-from faust_app.runtime.settings import Settings
+from faust_app.runtime.settings import RiskSettings, Settings
 from models.messages.control import LimitChange, LimitsChanged
 from models.messages.envelope import Envelope
 from models.rows.audit import AuditRow
 from models.rows.reference import LimitsRow
+from trading.risk.limits import NAMES, Limits
 
 ACCOUNT = "paper:main"
 
@@ -125,10 +126,20 @@ async def test_a_database_that_is_away_is_transient(migrated: Settings) -> None:
         await ReferenceData(away).load_limits(ACCOUNT)
 
 
-async def test_a_row_that_somebody_spoiled_is_still_read(migrated: Settings) -> None:
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        ('{"max_open_orders": null, "x": [1]}', {"max_open_orders": None, "x": [1]}),
+        ("[1, 2]", dict.fromkeys(NAMES)),
+        ("7", dict.fromkeys(NAMES)),
+    ],
+)
+async def test_a_row_that_somebody_spoiled_is_read_as_no_limit(migrated: Settings, stored: str, read: Any) -> None:
     await change(migrated, {"max_open_orders": "5"})
     engine = create_engine(migrated)
     async with transaction(engine) as connection:
-        await connection.execute(text("""update limits set limits = '{"max_open_orders": null, "x": [1]}'"""))
+        await connection.execute(text(f"update limits set limits = '{stored}'"))  # noqa: S608 - a value of this test
     await engine.dispose()
-    assert await ReferenceData(migrated).load_limits(ACCOUNT) == {"": {"max_open_orders": None, "x": [1]}}
+    found = await ReferenceData(migrated).load_limits(ACCOUNT)
+    assert found == {"": read}
+    assert "max_open_orders" in Limits.from_layers(RiskSettings.model_validate({}).model_dump(), found[""]).unusable

@@ -46,3 +46,15 @@ def test_slices_are_counted_without_being_made(quantity: int, lot: int, freeze: 
     count = count_slices(quantity, lot, freeze)
     largest = round_quantity(freeze, lot)
     assert count == 0 if largest == 0 else count * largest >= quantity > (count - 1) * largest
+
+
+@given(
+    trigger=st.decimals(1, 10**6, places=6), away=st.decimals(0, 100, places=6), tick=ticks, side=st.sampled_from(Side)
+)
+def test_a_trigger_is_reached_no_later_and_stays_on_its_side_of_the_limit(
+    trigger: Decimal, away: Decimal, tick: Decimal, side: Side
+) -> None:
+    limit = trigger + side.sign * away
+    rounded, bound = round_price(trigger, tick, side), round_price(limit, tick, side)
+    assert (trigger - rounded) * side.sign >= 0
+    assert (bound - rounded) * side.sign >= 0

@@ -1,7 +1,8 @@
 """Runs strategies over recorded ticks with the pipeline's own risk chain, paper exchange and accounting.
 
 A market is given second by second (`on_second`), as the feed sees it: first the clock moves, then the second's ticks
-come in order. Nothing here looks at a file, a clock or a random number: the same ticks give the same result.
+come in order. Ticks are numbered from 1 each day, so each day is a run of its own: without that, ids would come again.
+Nothing here looks at a file, a clock or a random number: the same ticks give the same result.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 
 from models.messages.control import TradingState
 from models.messages.orders import OrderFailed, OrderFilled
-from models.messages.signals import AcceptedSignal, DeniedSignal, Signal
+from models.messages.signals import DeniedSignal, Signal
 from models.messages.ticks import Tick, to_rupees
 from trading.accounting.account import equity, mark_to_market, new_account
 from trading.accounting.day import DayEnd
@@ -23,8 +25,9 @@ from trading.market.sessions import next_trading_day, phase, square_off, stage, 
 from trading.matching.broker import Event, SimulatedBroker
 from trading.matching.phases import Moment
 from trading.matching.rules import MatchingRules
-from trading.risk.chain import decide
 from trading.risk.exposure import Exposure, apply_failed, apply_fill, reserve, roll_day
+from trading.risk.groups import Leg, collect, decide_together
+from trading.risk.groups import Result as Decided
 from trading.risk.limits import Limits
 from trading.risk.market import MarketPicture
 from trading.risk.square_off import square_offs
@@ -33,6 +36,7 @@ from trading.strategies.signals import Cause, signal_of, sourced
 
 BROKER = "backtest"
 MINUTE = 60
+MOST_ERRORS = 100  # different ones; what comes after is counted by its kind alone
 ZERO = Decimal(0)
 
 
@@ -111,10 +115,10 @@ class Backtest:
 
     def _move_clock(self, clock: int) -> None:
         if trading_day(clock) != trading_day(self._clock):
-            self._roll_day(clock)
+            self._roll_day(trading_day(clock))
         is_new_minute = clock >= self._next_minute
         if is_new_minute:
-            self._note_equity()
+            self._note_equity(self._clock or clock)
             self._next_minute = clock - clock % MINUTE + MINUTE
         self._clock = clock
         self._take(self._broker.on_clock(clock))
@@ -130,61 +134,71 @@ class Backtest:
                 self._raise(name, strategy, wishes, None)
 
     def _square_off(self) -> None:
-        due = list(
-            square_offs(
-                self._exposure.account,
-                self._clock,
-                self._square_off_second,
-                self._marks,
-                run_id=self._run_id,
-                broker=BROKER,
-            )
+        due = square_offs(
+            self._exposure.account,
+            self._clock,
+            self._square_off_second,
+            self._marks,
+            run_id=self._run_id,
+            broker=BROKER,
         )
-        for signal in due:
-            self._decide(signal, self._setup.instruments[signal.instrument_token])
+        for signal in list(due):
+            self._decide(signal)
 
     def _square_off_second(self, token: int, clock: int) -> int | None:
         return square_off(self._setup.instruments.get(token), trading_day(clock))
 
-    def _roll_day(self, clock: int) -> None:
+    def _roll_day(self, day: date) -> None:
         ended = DayEnd(trading_day(self._clock), dict(self._marks)) if self._clock else None
-        roll_day(self._exposure, trading_day(clock), ended)
-        self._run_id = f"{self._setup.run_id} {trading_day(clock)}"  # ticks are counted anew each day
+        roll_day(self._exposure, day, ended)
+        self._run_id = f"{self._setup.run_id} {day}"
 
     def _moment(self, token: int, clock: int) -> Moment:
         instrument = self._setup.instruments.get(token)
-        return Moment(clock, phase(instrument, clock), stage(instrument, clock))
+        return Moment(clock, phase(instrument, clock), stage(instrument, clock), self._square_off_second(token, clock))
 
     def _raise(self, name: str, strategy: Strategy, wishes: Sequence[Wish], tick: Tick | None) -> None:
         """Wishes become signals, and each is decided before the next."""
         cause = Cause(run_id=self._run_id, frame_id=BROKER, clock=self._clock, received_ns=0, tick=tick)
-        for one in sourced(strategy, wishes, cause):
+        try:
+            found = list(sourced(strategy, wishes, cause))
+        except Exception as error:
+            self._note_error(name, error)
+            return
+        for one in found:
             if isinstance(one, LookupError):
                 self._note_error(name, one)
-                continue
-            signal = signal_of(one, cause, instance=name, broker=BROKER, account=self._setup.account)
-            self._decide(signal, one.instrument)
+            else:
+                self._decide(signal_of(one, cause, instance=name, broker=BROKER, account=self._setup.account))
 
-    def _decide(self, signal: Signal, instrument: Instrument) -> None:
-        setup, exposure = self._setup, self._exposure
-        own = setup.own_limits.get(signal.strategy)
-        self._mark()
-        result = decide(signal, exposure, setup.limits, self._picture(signal, instrument), instrument, own)
+    def _decide(self, signal: Signal) -> None:
+        """Decide a signal; one of a group waits until all of the group are there."""
         self._recorder.signals += 1
-        if isinstance(result, DeniedSignal):
-            self._recorder.denials[result.code] += 1
+        legs = [self._leg(one) for one in collect(self._exposure, signal)]
+        if not legs:
             return
-        self._accept(result, instrument)
+        self._mark()
+        results = decide_together(legs, self._exposure, self._setup.limits)
+        for leg, result in zip(legs, results, strict=True):
+            if not isinstance(result, DeniedSignal) and leg.instrument is not None:
+                reserve(self._exposure, result, leg.instrument)
+        for result in results:
+            self._carry_out(result)
 
-    def _accept(self, accepted: AcceptedSignal, instrument: Instrument) -> None:
-        if accepted.rest is not None:
-            self._recorder.denials[accepted.rest.code] += 1
-        reserve(self._exposure, accepted, instrument)
-        for order in accepted.orders:
-            self._recorder.orders += 1
-            self._take(self._broker.submit(order))
+    def _leg(self, signal: Signal) -> Leg:
+        instrument = self._setup.instruments.get(signal.instrument_token)
+        return Leg(signal, self._picture(signal, instrument), instrument, self._setup.own_limits.get(signal.strategy))
 
-    def _picture(self, signal: Signal, instrument: Instrument) -> MarketPicture:
+    def _carry_out(self, result: Decided) -> None:
+        denied = result if isinstance(result, DeniedSignal) else result.rest
+        if denied is not None:
+            self._recorder.denials[denied.code] += 1
+        if not isinstance(result, DeniedSignal):
+            self._recorder.orders += len(result.orders)
+            for order in result.orders:
+                self._take(self._broker.submit(order))
+
+    def _picture(self, signal: Signal, instrument: Instrument | None) -> MarketPicture:
         at = signal.origin.event_time
         return MarketPicture(
             clock=self._clock,
@@ -200,6 +214,7 @@ class Backtest:
         for event in events:
             if isinstance(event, OrderFilled):
                 instrument = self._setup.instruments[event.order.instrument_token]
+                self._mark()
                 charged = self._exposure.account.charges
                 apply_fill(self._exposure, event, instrument)
                 self._recorder.fill(event, self._exposure.account.charges - charged)
@@ -207,21 +222,20 @@ class Backtest:
                 apply_failed(self._exposure, event)
                 self._recorder.failures[event.outcome.value] += 1
 
-    def _note_equity(self) -> None:
-        if not self._clock:
-            return
+    def _note_equity(self, at: int) -> None:
         account = self._exposure.account
-        gross = sum((abs(one.quantity) * self._marks[one.instrument] for one in account.positions.values()), ZERO)
-        self._recorder.equity(self._clock, equity(account, self._marks), gross)
+        held = (one for one in account.positions.values() if one.quantity)
+        gross = sum((abs(one.quantity) * self._marks[one.instrument] for one in held), ZERO)
+        self._recorder.equity(at, equity(account, self._marks), gross)
 
     def _note_error(self, name: str, error: Exception) -> None:
-        self.errors[f"{name}: {type(error).__name__}: {error}"] += 1
+        kind = f"{name}: {type(error).__name__}"
+        what = f"{kind}: {error}"
+        self.errors[what if what in self.errors or len(self.errors) < MOST_ERRORS else kind] += 1
 
     def finish(self) -> Result:
         """End the run: roll into the next day, for what its end still charges and settles; what happened."""
-        self._mark()
-        self._note_equity()
         if self._clock:
-            ended = DayEnd(trading_day(self._clock), dict(self._marks))
-            roll_day(self._exposure, next_trading_day(trading_day(self._clock)), ended)
+            self._roll_day(next_trading_day(trading_day(self._clock)))
+            self._note_equity(self._clock)
         return self._recorder.result(self._exposure.account, ticks=self.ticks, errors=self.errors)

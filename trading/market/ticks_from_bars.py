@@ -16,6 +16,7 @@ from models.messages.ticks import Level, Mode, Tick
 QUARTERS = 4
 MINUTE = 60
 DEPTH = 5
+PATTERNS = 17
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -70,20 +71,20 @@ def trade(day: DayState, price_units: int, quantity: int, at: int) -> Tick:
     day.low_units = min(day.low_units or price_units, price_units)
     buy, sell = depth_around(price_units, day.tick_units, day.sequence) if day.tradable else ((), ())
     return Tick(
-        instrument_token=day.instrument_token,
-        sequence=day.sequence,
-        mode=Mode.FULL,
-        tradable=day.tradable,
-        last_price_units=price_units,
-        last_quantity=quantity,
-        average_price_units=_average(day, price_units),
-        volume=day.volume,
-        total_buy_quantity=sum(level.quantity for level in buy),
-        total_sell_quantity=sum(level.quantity for level in sell),
-        open_units=day.open_units,
-        high_units=day.high_units,
-        low_units=day.low_units,
-        close_units=day.previous_close_units,
+        day.instrument_token,
+        day.sequence,
+        Mode.FULL,
+        day.tradable,
+        price_units,
+        quantity,
+        _average(day, price_units),
+        day.volume,
+        sum([level.quantity for level in buy]),
+        sum([level.quantity for level in sell]),
+        day.open_units,
+        day.high_units,
+        day.low_units,
+        day.previous_close_units,
         last_trade_time=at,
         exchange_time=at,
         buy=buy,
@@ -97,14 +98,33 @@ def _average(day: DayState, price_units: int) -> int:
     return day.turnover_units // day.volume // 100 * 100  # packets carry paise
 
 
+def _sizes(seed: int, *, is_buy: bool) -> tuple[tuple[int, int], ...]:
+    """Quantity and orders of each level of a side."""
+    varied = [(number, (seed * 7919 + number * 104_729) % PATTERNS + 3) for number in range(1, DEPTH + 1)]
+    if is_buy:
+        return tuple((one * 25 * number, one) for number, one in varied)
+    return tuple(((20 - one) * 25 * number + 25, 21 - one) for number, one in varied)
+
+
+SIZES = tuple((_sizes(seed, is_buy=True), _sizes(seed, is_buy=False)) for seed in range(PATTERNS))
+
+
 def depth_around(price_units: int, tick_units: int, seed: int) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
     """Five levels either side of a price, one tick apart; quantities vary with `seed`, deterministically."""
-    step = max(tick_units, 1)
-    buy, sell = [], []
-    for number in range(1, DEPTH + 1):
-        varied = (seed * 7919 + number * 104_729) % 17 + 3
-        below = price_units - (number - 1) * step
-        if below > 0:
-            buy.append(Level(below, varied * 25 * number, varied))
-        sell.append(Level(price_units + number * step, (20 - varied) * 25 * number + 25, 20 - varied + 1))
-    return tuple(buy), tuple(sell)
+    step, price = max(tick_units, 1), price_units
+    (b1, b2, b3, b4, b5), (s1, s2, s3, s4, s5) = SIZES[seed % PATTERNS]
+    buy = (  # written out: half the time of a backtest's ticks goes into these ten
+        Level(price, b1[0], b1[1]),
+        Level(price - step, b2[0], b2[1]),
+        Level(price - 2 * step, b3[0], b3[1]),
+        Level(price - 3 * step, b4[0], b4[1]),
+        Level(price - 4 * step, b5[0], b5[1]),
+    )
+    sell = (
+        Level(price + step, s1[0], s1[1]),
+        Level(price + 2 * step, s2[0], s2[1]),
+        Level(price + 3 * step, s3[0], s3[1]),
+        Level(price + 4 * step, s4[0], s4[1]),
+        Level(price + 5 * step, s5[0], s5[1]),
+    )
+    return buy if price > 4 * step else tuple(one for one in buy if one.price_units > 0), sell

@@ -7,7 +7,6 @@ state machine and the same exchange.
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 
 from models.messages.orders import (
     CancelSubmitted,
@@ -40,7 +39,7 @@ class SimulatedBroker:
         self._moment_at = moment_at
         self._clock = 0
         self._run_id = ""
-        self._last: dict[int, tuple[Decimal, int]] = {}  # token -> last price and its tick's sequence
+        self._last: dict[int, Tick] = {}  # by token
         self._resting: set[int] = set()
 
     def submit(self, order: PlannedOrder, refusal: str = "") -> list[Event]:
@@ -57,7 +56,7 @@ class SimulatedBroker:
         if token in self._resting:
             events += self._report(self.exchange.on_tick(tick, self._moment_at(token, self._clock), run_id))
             self._note_resting(token)
-        self._last[token] = tick.last_price, tick.sequence
+        self._last[token] = tick
         return events
 
     def on_clock(self, clock: int) -> list[Event]:
@@ -75,10 +74,13 @@ class SimulatedBroker:
         return events
 
     def _glance(self, token: int) -> Glance:
-        price, sequence = self._last.get(token, (None, 0))
-        is_continuous = self._moment_at(token, self._clock).phase is Phase.CONTINUOUS
+        last = self._last.get(token)
         return Glance(
-            second=self._clock, is_continuous=is_continuous, price=price, sequence=sequence, run_id=self._run_id
+            second=self._clock,
+            is_continuous=self._moment_at(token, self._clock).phase is Phase.CONTINUOUS,
+            price=None if last is None else last.last_price,
+            sequence=0 if last is None else last.sequence,
+            run_id=self._run_id,
         )
 
     def _carry_out(self, change: Change) -> list[Event]:

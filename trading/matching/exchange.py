@@ -39,7 +39,7 @@ from trading.matching.liquidity import (
     walk,
     within_band,
 )
-from trading.matching.phases import SESSION_ENDS, Moment, Seen, may_print, refusal
+from trading.matching.phases import SESSION_ENDS, Moment, Seen, is_squared_off, may_print, refusal
 from trading.matching.reports import end, fills, report
 from trading.matching.rules import MatchingRules, latency_seconds, most_from_a_tick
 
@@ -170,6 +170,8 @@ class PaperExchange:
                 return end(book, resting, S.REJECTED, clock, reason)
             resting.arrived_in = moment.phase.value
             self.changed.add(resting.order.instrument_token)
+        if is_squared_off(moment, resting.order, resting.placed_at):
+            return end(book, resting, S.CANCELLED, clock, "Intraday orders are cancelled at the square-off")
         if moment.phase is Phase.CLOSING_AUCTION and resting.waits and resting.arrived_in:
             return end(book, resting, S.CANCELLED, clock, "The closing auction began")
         return None
@@ -181,7 +183,7 @@ class PaperExchange:
         resting.run_id, resting.sequence = run_id, tick.sequence
         if tick.exchange_time < resting.eligible_at:
             return []
-        if resting.volume is None:
+        if resting.volume is None and not resting.waits:
             self.changed.add(tick.instrument_token)
         if moment.phase is Phase.CONTINUOUS:
             return self._trade(book, resting, tick)
@@ -191,7 +193,10 @@ class PaperExchange:
 
     def _trade(self, book: PaperBook, resting: RestingOrder, tick: Tick) -> list[OrderUpdate]:
         if resting.waits:
+            had_extreme = resting.extreme
             resting.waits = not _is_triggered(resting, tick)
+            if not resting.waits or (resting.extreme and not had_extreme):
+                self.changed.add(tick.instrument_token)
             if resting.waits:
                 return []
         if resting.limit_units is None:

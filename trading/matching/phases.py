@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from models.messages.orders import OrderType, PlannedOrder, Validity
+from models.messages.orders import OrderType, PlannedOrder, Product, Validity
 from models.messages.ticks import Tick
 from trading.market.sessions import Phase, Stage
 
@@ -17,14 +17,19 @@ NO_ENTRY = frozenset({Stage.CLOSED, Stage.REFERENCE, Stage.MATCHING, Stage.BUFFE
 LIMITS_ONLY = frozenset({Stage.LIMIT_ENTRY, Stage.RANDOM_END})
 BEFORE_MATCHING = frozenset({Stage.REFERENCE, Stage.ENTRY})
 SESSION_ENDS = frozenset({Phase.CLOSED, Phase.POST_CLOSE})
+LAST_EXITS_REST = 30  # seconds that an exit sent during the square-off may rest before the next may be sent
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """The market's clock, in event seconds, and what the instrument's market does then."""
+    """The market's clock, in event seconds, and what the instrument's market does then.
+
+    `square_off` is the second of that day from which intraday positions are being closed; None: none is.
+    """
 
     clock: int
     phase: Phase = Phase.CONTINUOUS
     stage: Stage = Stage.CONTINUOUS
+    square_off: int | None = None
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -47,6 +52,14 @@ def refusal(moment: Moment, order: PlannedOrder) -> str:
     if order.order_type is OrderType.MARKET and moment.stage in LIMITS_ONLY:
         return "The closing auction takes only limit orders now"
     return ""
+
+
+def is_squared_off(moment: Moment, order: PlannedOrder, placed_at: int) -> bool:
+    """True when the broker cancels an order because intraday positions are being closed: it would hold an exit back."""
+    due = moment.square_off
+    if due is None or order.product is not Product.MIS or moment.clock < due:
+        return False
+    return placed_at < due or moment.clock >= placed_at + LAST_EXITS_REST
 
 
 def may_print(moment: Moment) -> bool:

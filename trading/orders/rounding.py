@@ -10,7 +10,11 @@ MOST_SLICES = 10
 
 
 def round_price(price: Decimal, tick_size: Decimal, side: Side) -> Decimal:
-    """The nearest price on the tick that is not worse for us: a buy goes down, a sell goes up."""
+    """The nearest price on the tick that is not worse for us: a buy goes down, a sell goes up.
+
+    A stop order's trigger goes the same way, so that it is never beyond a limit rounded with it, and is reached no
+    later than the one that was asked for.
+    """
     rounding = ROUND_FLOOR if side is Side.BUY else ROUND_CEILING
     return (price / tick_size).to_integral_value(rounding) * tick_size
 

@@ -45,7 +45,7 @@ class OpenOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
     has_ended: bool = False
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Change(msgspec.Struct, frozen=True, kw_only=True):
     """Units of an order that filled, or were released when it ended, in event second `at`."""
 
     strategy: str
@@ -53,8 +53,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     product: Product
     side: Side
     at: int
-    filled: int = 0
-    released: int = 0
+    filled: int
+    released: int
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):

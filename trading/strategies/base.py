@@ -45,6 +45,7 @@ class Parameters(BaseModel):
 class Strategy(ABC):
     """Base of all strategies. `state` holds everything that changes, per instrument token.
 
+    One that cannot be built (its file is missing) raises ValueError, in one sentence, and is left out.
     Instruments of a strategy that is `joint` share a co-location group, so that it sees all of them in one place.
     """
 

@@ -146,6 +146,22 @@ def test_a_host_restored_at_any_frame_raises_the_same_signals(seed: int, share: 
     assert before + applied(second, some[start:], start) == expected
 
 
+@given(seed=st.integers(0, 10**6))
+def test_an_instance_ahead_of_another_does_not_see_the_clock_go_back(seed: int) -> None:
+    """Restored from checkpoints of different ages, each goes on from its own."""
+    some = frames(market(seed, 20))
+    early, late = len(some) // 4, len(some) // 2
+    first, second = Host(0, hosted("crossover", "rsi")), Host(0, hosted("crossover", "rsi"))
+    applied(first, some[:early])
+    old = {one.instance: one for one in first.due(some[early], 0)}
+    middle = applied(first, some[early:late], early)
+    new = {one.instance: one for one in first.due(some[late], 0)}
+    expected = [one for one in middle if one.instance == "rsi"] + applied(first, some[late:], late)
+    second.restore([old["rsi"], new["crossover"]])
+    assert second.next_offset(default=0) == early
+    assert applied(second, some[early:], early) == expected
+
+
 def test_checkpoints_of_crossover_are_small() -> None:
     """They go through Kafka every few seconds, with all instruments of a partition."""
     host = Host(0, {"crossover": HostedInstance.build(row("crossover", fast=5, slow=20), REGISTRY)})

@@ -21,7 +21,7 @@ def test_it_gives_the_clock_and_the_instruments_ticks_from_a_second_on() -> None
     frames.add("run", AT + 1, raw(other))
     frames.add("run", AT + 2, raw(other, tick(sequence=2)))
     assert list(frames.since("run", TOKEN, AT + 1)) == [(AT + 1, ()), (AT + 1, ()), (AT + 2, (tick(sequence=2),))]
-    assert list(frames.since("run", TOKEN, AT))[0] == (AT, (one,))
+    assert next(frames.since("run", TOKEN, AT)) == (AT, (one,))
 
 
 def test_frames_of_another_run_are_not_given() -> None:

@@ -56,9 +56,9 @@ class Stage:
         return await self.made.on_signal(Record("paper.signals.raw", 0, offset, ACCOUNT.encode(), encode(envelope), {}))
 
 
-def leg(token: int, quantity: int) -> Signal:
+def leg(token: int, quantity: int, name: str = "leg") -> Signal:
     seen = origin(instrument_token=token, event_time=OPEN + 60, clock=OPEN + 60, price=Decimal(1500))
-    return target(quantity, **of(PAIR[token]), signal_id=f"leg {token}", group="1/2", origin=seen)
+    return target(quantity, **of(PAIR[token]), signal_id=f"{name} {token}", group=f"{name}/2", origin=seen)
 
 
 def bodies(decision: Decision) -> list[AcceptedSignal | DeniedSignal]:
@@ -79,6 +79,15 @@ async def test_the_first_leg_waits_and_the_second_brings_both_decisions(monkeypa
     ]
     causes = [decode(AcceptedSignal, one.value).causation_id for one in second.outputs]
     assert causes == ["leg 408065", f"leg {OTHER}"]
+
+
+async def test_what_was_accepted_is_reserved_for_both_legs(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch)
+    for number, (token, quantity) in enumerate(((408_065, -10), (OTHER, 6))):
+        await stage.send(leg(token, quantity), number)
+    await stage.send(leg(408_065, -10, "again"), 2)
+    found = bodies(await stage.send(leg(OTHER, 6, "again"), 3))
+    assert [one.code for one in found if isinstance(one, DeniedSignal)] == ["nothing_to_do", "nothing_to_do"]
 
 
 async def test_a_denied_leg_denies_the_waiting_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ class Check(ABC):
         """Why the request is refused, None when this rule has nothing against it."""
 
 
-def unusable(limits: Limits, name: str) -> Denied:
-    """The refusal of whoever needs a limit that is missing or no amount."""
+def unusable(limits: Limits, check: Check) -> Denied:
+    """The refusal of a check that needs a limit which is missing or no amount."""
+    name = next(name for name in check.limits if name in limits.unusable)
     return denied(ReasonCode.LIMIT_UNUSABLE, f"Limit {limits.unusable[name]}", limit=name)

@@ -26,10 +26,10 @@ class BookCheck(Check):
 
     def check(self, request: Request) -> Denied | None:
         """Refuse when an amount, this order included, exceeds its limit."""
-        name = self.limits[0]
+        (name,) = self.limits
         most, own = getattr(request.account_limits, name), getattr(request.limits, name)
         if not most or not own:
-            return unusable(request.limits if most else request.account_limits, name)
+            return unusable(request.limits if most else request.account_limits, self)
         refusal = self._compare("account", self.of_account(request), most)
         if refusal is not None or (self.is_share and own >= most):
             return refusal
@@ -140,7 +140,7 @@ class OrderRate(Check):
     def _compare(self, request: Request, limits: Limits, strategy: str | None) -> Denied | None:
         most, seconds, book = limits.max_order_rate, limits.order_rate_seconds, strategy or "account"
         if not most or not seconds:
-            return unusable(limits, self.limits[0] if not most else self.limits[1])
+            return unusable(limits, self)
         count = request.orders + request.exposure.orders_within(seconds, request.signal.origin.clock, strategy)
         if count <= most:
             return None
@@ -158,7 +158,7 @@ class PositionLimit(Check):
         """Refuse when the position would exceed `max_position_quantity` should nothing of the other side fill."""
         signal, most = request.signal, request.limits.max_position_quantity
         if not most:
-            return unusable(request.limits, self.limits[0])
+            return unusable(request.limits, self)
         after = request.everywhere.extreme(request.side) + request.side.sign * (
             request.quantity_before + request.quantity
         )
@@ -177,9 +177,8 @@ class BuyingPower(Check):
     def check(self, request: Request) -> Denied | None:
         """Refuse what needs more than the equity that positions and entries have not taken yet."""
         limits = request.account_limits
-        for name in self.limits if limits.unusable else ():
-            if name in limits.unusable:
-                return unusable(limits, name)
+        if not limits.unusable.keys().isdisjoint(self.limits):
+            return unusable(limits, self)
         contract = request.contract
         kind = funding(contract, request.signal.product, request.side.sign)
         worth = strikes(contract, request.quantity) if kind == WRITTEN else request.notional
@@ -199,7 +198,7 @@ class MaxDrawdown(Check):
         """Refuse when the equity is `max_drawdown_percent` below the account's high-water mark."""
         percent, highest = request.account_limits.max_drawdown_percent, request.exposure.account.high_water_mark
         if not percent:
-            return unusable(request.account_limits, self.limits[0])
+            return unusable(request.account_limits, self)
         lost, most = highest - request.figures.equity, highest * percent / 100
         if lost < most:
             return None

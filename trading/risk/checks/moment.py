@@ -48,7 +48,7 @@ class StaleFeed(Check):
         """Refuse when the tick was older than `stale_feed_seconds` by the feed's own clock."""
         origin, most = request.signal.origin, request.limits.stale_feed_seconds
         if not most:
-            return unusable(request.limits, self.limits[0])
+            return unusable(request.limits, self)
         age = origin.clock - origin.event_time
         if age <= most:
             return None
@@ -66,7 +66,7 @@ class DuplicateSignal(Check):
         """Refuse an entry within `duplicate_window_seconds` of the last accepted one, by event time."""
         signal, window = request.signal, request.limits.duplicate_window_seconds
         if not window:
-            return unusable(request.limits, self.limits[0])
+            return unusable(request.limits, self)
         last = request.exposure.last_accepted.get(accepted_key(signal.strategy, signal.instrument, request.side))
         if last is None or abs(signal.origin.event_time - last) >= window:
             return None
@@ -84,7 +84,7 @@ class SignalAge(Check):
         """Refuse when the market's clock is more than `max_signal_age_seconds` past the signal's."""
         most = request.limits.max_signal_age_seconds
         if not most:
-            return unusable(request.limits, self.limits[0])
+            return unusable(request.limits, self)
         age = request.market.clock - request.signal.origin.clock
         if age <= most:
             return None

@@ -22,7 +22,7 @@ class QuantityLimit(Check):
         """Refuse above `max_order_quantity`."""
         quantity, most = request.quantity, request.limits.max_order_quantity
         if not most:
-            return unusable(request.limits, self.limits[0])
+            return unusable(request.limits, self)
         if quantity <= most:
             return None
         message = f"Quantity {quantity} exceeds the limit of {most} for {request.signal.instrument}"
@@ -76,7 +76,7 @@ class PriceBand(Check):
         if request.limit_price is None and request.trigger_price is None and (request.reduces or not is_known):
             return None
         if not request.limits.price_band_percent:
-            return unusable(request.limits, self.limits[0])
+            return unusable(request.limits, self)
         low, high = picture.price_band or self._around_close(request)
         for price in (request.price, request.trigger_price):
             if price is not None and not low <= price <= high:
@@ -104,7 +104,7 @@ class PriceCollar(Check):
         if price is None:
             return None
         if not percent:
-            return unusable(request.limits, self.limits[0])
+            return unusable(request.limits, self)
         middle = request.signal.origin.price if request.trigger_price is None else request.trigger_price
         if abs(price - middle) <= middle * percent / 100:
             return None
@@ -122,7 +122,7 @@ class OrderNotional(Check):
         """Refuse above `max_order_notional` rupees, and what is worth nothing."""
         notional, most = request.notional, request.limits.max_order_notional
         if not most:
-            return unusable(request.limits, self.limits[0])
+            return unusable(request.limits, self)
         if ZERO < notional <= most:
             return None
         message = f"An order worth {notional} exceeds the limit of {most}"

@@ -131,3 +131,14 @@ def test_nothing_trades_before_the_market_opens() -> None:
     exchange = exchange_with(order())
     assert show(exchange, later(), Phase.PRE_OPEN, Stage.ENTRY) == []
     assert len(fills(show(exchange, later(2, 3)))) == 1
+
+
+def test_one_unit_that_trades_is_the_auctions_price() -> None:
+    assert print_at(carried(limit_order("1499")), 14_900_000, volume=501) == [(1, "1490.0000")]
+
+
+def test_a_second_print_fills_only_what_it_adds() -> None:
+    exchange = carried(limit_order("1499", quantity=600))
+    assert print_at(exchange, 14_900_000, volume=600) == [(100, "1490.0000")]
+    again = later(10, 10, price=14_900_000, volume=650, **WIDE)
+    assert fills(show(exchange, again, AUCTION, Stage.MATCHING)) == [(50, "1490.0000")]

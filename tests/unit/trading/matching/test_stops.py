@@ -74,3 +74,15 @@ def test_a_stop_that_has_been_triggered_stays_so_over_a_restart() -> None:
     assert exchange.changed == {TOKEN}
     exchange.books[TOKEN] = msgspec.msgpack.decode(msgspec.msgpack.encode(exchange.books[TOKEN]), type=PaperBook)
     assert len(fills(show(exchange, later(2, 3)))) == 1, "although the price is above the trigger again"
+
+
+def test_a_packet_without_a_price_triggers_nothing() -> None:
+    exchange = exchange_with(stop(Side.SELL, "1499"))
+    assert show(exchange, later(price=0, buy=(Level(14_980_000, 100, 1),), sell=())) == []
+
+
+@pytest.mark.parametrize(("high", "triggers"), [(15_009_900, False), (15_010_000, True)])
+def test_a_new_high_at_the_trigger_itself_is_enough(high: int, triggers: bool) -> None:
+    exchange = exchange_with(stop(Side.BUY, "1501"))
+    assert show(exchange, later(high_units=15_000_000)) == []
+    assert bool(fills(show(exchange, later(2, 3, high_units=high)))) is triggers

@@ -1,4 +1,4 @@
-"""What a bracket sends and cancels, one situation at a time. The entry bought 10 at 100, its stop is 95, its target 110."""
+"""What a bracket sends and cancels, one situation at a time: 10 bought at 100, the stop at 95, the target at 110."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.factories import AT, order
 from trading.orders.brackets import (
     DEADLINE_SECONDS,
     MOST_FAILURES,
+    Bracket,
     Claim,
     Glance,
     Plan,
@@ -317,3 +318,66 @@ def test_a_plan_changes_nothing_but_what_it_returns() -> None:
     assert book.entry.bracket == before
     assert before is not None
     assert before.wants is Role.STOP
+
+
+def test_a_new_bracket_has_done_nothing() -> None:
+    made = new_bracket(order(stop_loss=Decimal(95)))
+    assert made == Bracket(wants=Role.STOP, exits={}, claims={}, beyond_since=0, entry_cancelled_at=0)
+    assert made is not None
+    assert not made.is_unprotected
+    assert Glance(second=1, is_continuous=True, run_id="run") == Glance(
+        second=1, is_continuous=True, price=None, sequence=0, run_id="run", received_ns=0
+    )
+
+
+def test_an_exit_nobody_has_heard_of_works_in_full() -> None:
+    book = Book()
+    del book.records[only(book.look().sends).order_id]
+    found = standing(book.entry, book.records.get)
+    assert (found.left, found.covered, found.has_exited) == (10, 10, False)
+
+
+def test_an_exit_that_has_filled_in_part_covers_the_rest() -> None:
+    book = Book()
+    stop = only(book.look().sends)
+    book.end(stop.order_id, S.PARTIALLY_FILLED, filled=4)
+    found = standing(book.entry, book.records.get)
+    assert (found.left, found.covered, found.has_exited) == (6, 6, True)
+    assert book.look().sends == []
+
+
+@pytest.mark.parametrize("filled", [1, 9])
+def test_one_unit_is_enough_to_go_on_or_to_leave(filled: int) -> None:
+    book = Book(filled=filled + 1, status=S.PARTIALLY_FILLED)
+    stop = only(book.look().sends)
+    book.end(stop.order_id, S.CANCELLED, filled=filled)
+    assert book.look().cancels == [("entry", "The position is being left")]
+    book.entry.status = S.CANCELLED
+    assert not is_over(book.entry, book.records.get)
+
+
+def test_a_price_counts_only_while_there_is_something_to_leave() -> None:
+    """The stop was hit; what the entry still fills has its own."""
+    book = Book(filled=4, status=S.PARTIALLY_FILLED)
+    book.end(only(book.look().sends).order_id, S.FILLED, filled=4)
+    book.look("94")
+    book.entry.filled_quantity = 5
+    assert sent(book.look("100")) == [(OrderType.SL_M, 1, Decimal(95))]
+    assert len(book.look("110").cancels) == 1, "one unit is something"
+
+
+@pytest.mark.parametrize(("price", "kind"), [("95.05", OrderType.SL_M), ("95", OrderType.MARKET)])
+def test_the_stop_price_itself_is_reached(price: str, kind: OrderType) -> None:
+    assert only(Book().look(price).sends).order_type is kind
+
+
+def test_only_as_many_exits_are_cancelled_as_a_claim_needs_the_newest_first() -> None:
+    book = Book(filled=4, status=S.PARTIALLY_FILLED)
+    first = only(book.look().sends)
+    book.entry.filled_quantity, book.entry.status = 10, S.FILLED
+    second = only(book.look().sends)
+    book.claim("own", 3)
+    assert book.look().cancels == [(second.order_id, "The strategy exits itself")]
+    book.end(second.order_id, S.CANCELLED)
+    assert sent(book.look()) == [(OrderType.SL_M, 3, Decimal(95))]
+    assert book.records[first.order_id].is_open

@@ -150,7 +150,10 @@ def test_own_exits_take_from_the_oldest_bracket_first() -> None:
     desk.admit(own(quantity=14))
     desk.look()
     claims = {name: desk.records[name].bracket.claims["own"] for name in ("older", "later")}  # type: ignore[union-attr]
-    assert {name: (claim.units, claim.skipped) for name, claim in claims.items()} == {"older": (10, 0), "later": (4, 10)}
+    assert {name: (claim.units, claim.skipped) for name, claim in claims.items()} == {
+        "older": (10, 0),
+        "later": (4, 10),
+    }
 
 
 def test_an_exit_does_not_claim_units_of_the_other_side() -> None:

@@ -108,6 +108,27 @@ def test_charges_count_in_the_days_loss_of_account_and_strategy() -> None:
     assert ask(entry(strategy="rsi"), book, own=limits(max_daily_loss=charges)) == [(BUY, 10, False)]
 
 
+def test_a_strategy_may_lose_no_more_than_the_account_also_when_another_has_made_up_for_it() -> None:
+    book = holding(10)
+    book.account.books["momentum"].day_start_equity += 100
+    book.account.day_start_equity -= book.account.charges
+    assert ask(entry(), book, limits(max_daily_loss=Decimal(100))) == "daily_loss"
+    assert ask(entry(strategy="rsi"), book, limits(max_daily_loss=Decimal(100))) == [(BUY, 10, False)]
+
+
+def test_every_slice_counts_as_an_order_of_the_strategy() -> None:
+    sliced = instrument(freeze_quantity=5)
+    for name in ("max_open_orders", "max_daily_trades", "max_order_rate"):
+        two, one = limits(**{name: 2}), limits(**{name: 1})
+        assert ask(entry(), None, own=two, of=sliced) == [(BUY, 5, False)] * 2
+        result = answer(entry(), None, own=one, of=sliced)
+        assert not isinstance(result, AcceptedSignal)
+        assert (result.values["found"], result.values["limit"], result.values["book"]) == ("2", "1", "momentum")
+        result = answer(entry(), None, one, of=sliced)
+        assert not isinstance(result, AcceptedSignal)
+        assert result.values["book"] == "account"
+
+
 def test_a_strategys_limit_cannot_loosen_its_accounts() -> None:
     book = holding(10, strategy="rsi")
     tight, loose = {"max_daily_loss": book.account.charges}, limits(max_daily_loss=Decimal(10**9))

@@ -108,6 +108,12 @@ def test_delivery_shares_are_sold_down_to_nothing_but_not_short() -> None:
     assert (result.rest.code, result.rest.values) == ("short_selling", {"quantity": "50", "available": "0"})
 
 
+def test_what_is_short_already_leaves_nothing_to_sell() -> None:
+    result = answer(entry(side=SELL, product=Product.CNC), holding(-5, Product.CNC))
+    assert isinstance(result, DeniedSignal)
+    assert (result.code, result.values) == ("short_selling", {"quantity": "10", "available": "0"})
+
+
 def test_only_the_entry_takes_exposure_and_buying_power() -> None:
     found = holding(100)
     result = answer(FLIP, found)

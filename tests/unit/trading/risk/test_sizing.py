@@ -194,6 +194,13 @@ def test_prices_go_to_the_tick_that_is_not_worse_and_every_price_of_the_wish_goe
     assert sold.limit_price == Decimal("1510.05")
 
 
+@pytest.mark.parametrize(("token", "sequence"), [(408_065, 7), (1, 0)])
+def test_an_order_counts_ticks_of_its_own_instrument_only(token: int, sequence: int) -> None:
+    """The wish for the other leg of a pair comes from a tick of this one."""
+    (one,) = accept(exposure(), entry(origin=origin(instrument_token=token, tick_sequence=7)))
+    assert one.tick_sequence == sequence
+
+
 def test_an_exit_has_no_exits_of_its_own() -> None:
     exits = {"stop_loss": Decimal(1550), "target": Decimal(1480)}
     exit_order, entry_order = accept(holding(10), entry(side=SELL, quantity=15, **exits))

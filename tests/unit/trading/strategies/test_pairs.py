@@ -42,10 +42,12 @@ def test_both_are_left_when_the_ratio_is_back() -> None:
 
 
 def test_after_a_stop_it_waits_until_the_ratio_has_come_back() -> None:
-    away = [11_000, 12_500, 15_000, 19_000, 25_000]
-    ticks = both([*FLAT, *away, 25_000], [20_000] * 12)
-    found = wished(quick(window=6, entry_tenths=19, stop_tenths=20), ticks)
-    assert [quantity for _, _, quantity in found] == [-10, 6, 0, 0]
+    """Stopped in minute 8; still far away in 9 and 10, back in 12, far away again in 13."""
+    path = [10_030, 10_200, 10_400, 10_500, 10_600, 10_500, 10_400, 10_800, 11_500]
+    ticks = both([*FLAT, *path], [20_000] * 15)
+    found = wished(quick(entry_tenths=10, exit_tenths=3, stop_tenths=18), ticks)
+    of_first = [((second - OPEN % 60) // 60, quantity) for second, token, quantity in found if token == TOKEN]
+    assert of_first == [(6, 10), (7, 0), (8, -10), (9, 0), (14, -10)]
 
 
 def test_a_leg_that_has_not_traded_in_the_minute_keeps_the_pair_out() -> None:
@@ -61,6 +63,14 @@ def test_both_legs_are_left_before_the_day_ends() -> None:
     assert [(one.instrument_token, one.target_quantity, one.leg) for one in wishes] == [(TOKEN, 0, 0), (OTHER, 0, 1)]
     assert len({one.group for one in wishes}) == 1
     assert wishes[0].group
+
+
+def test_it_enters_no_more_when_it_would_have_to_leave_at_once() -> None:
+    last = (quick().flat_by(TOKEN, OPEN) - OPEN) // 60 - 2  # the minute that ends a minute before
+    quiet: list[int | None] = [None] * (last - len(FLAT))
+    early, late = [*quiet, *FLAT, 11_000, 11_000], [*quiet, *FLAT, 10_000, 11_000, 11_000]
+    assert len(run(quick(), both(early, [20_000] * len(early)))) == 2
+    assert run(quick(), both(late, [20_000] * len(late))) == []
 
 
 def test_the_second_leg_is_rounded_to_its_lot() -> None:
