@@ -14,6 +14,7 @@ from tests.running_stack import COMMAND, WIDE_LIMITS, RunningStack
 SEED = 23
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD")
 MINUTES = 25
+REPLAY_SECONDS = 1800
 
 
 def record(folder: Path) -> Path:
@@ -45,7 +46,7 @@ def replay(folder: Path, recording: Path, speed: str, *more: str) -> dict[str, A
         env=stack.environment,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=REPLAY_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
