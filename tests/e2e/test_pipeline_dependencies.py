@@ -62,6 +62,8 @@ def reasons(port: int) -> dict[str, str]:
             body = json.load(answer)
     except urllib.error.HTTPError as error:
         body = json.load(error)
+    except OSError as error:
+        return {"page": str(error)}
     return dict(body["reasons"])
 
 
