@@ -7,6 +7,10 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from aiokafka.errors import KafkaTimeoutError
+from faust.exceptions import ProducerSendError
+
+AGAIN_SECONDS = 0.5
 
 
 class Write(msgspec.Struct):
@@ -46,13 +50,25 @@ class ChangelogWriter:
                 await self._hand_over(write)
 
     async def _hand_over(self, write: Write) -> None:
-        try:
-            answer = await self._app.producer.send(write.topic, write.key, write.value, write.partition, None, None)
-        except Exception as error:
-            if not write.sent.done():
-                write.sent.set_exception(error)
-        else:
-            answer.add_done_callback(partial(_pass_on, write.sent))
+        """Give one write to the producer; while that takes none, Kafka being away, wait with all that come after."""
+        while True:
+            try:
+                answer = await self._app.producer.send(write.topic, write.key, write.value, write.partition, None, None)
+            except ProducerSendError as error:
+                if isinstance(error.__cause__, KafkaTimeoutError):
+                    await asyncio.sleep(AGAIN_SECONDS)
+                    continue
+                _fail(write.sent, error)
+            except Exception as error:
+                _fail(write.sent, error)
+            else:
+                answer.add_done_callback(partial(_pass_on, write.sent))
+            return
+
+
+def _fail(sent: asyncio.Future[Any], error: Exception) -> None:
+    if not sent.done():
+        sent.set_exception(error)
 
 
 def _pass_on(sent: asyncio.Future[Any], answer: asyncio.Future[Any]) -> None:

@@ -41,6 +41,7 @@ def _exact() -> Any:
 def _stock() -> Any:
     settings = load_settings()
     instance = os.environ["ALPHA_PANDA_WORKER_INSTANCE"]
+    settings.worker.data_directory.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         f"alpha-panda.{STAGE}",
         broker=f"kafka://{settings.kafka.bootstrap}",

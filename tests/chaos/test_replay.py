@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.test_replay import assert_same, replay
 from tests.shared_data import shared_data
 
-pytestmark = [pytest.mark.prove, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(3600)]
 
 
 def test_recorded_session_gives_the_same_results_at_two_speeds(tmp_path: Path) -> None:

@@ -62,6 +62,8 @@ def reasons(port: int) -> dict[str, str]:
             body = json.load(answer)
     except urllib.error.HTTPError as error:
         body = json.load(error)
+    except OSError as error:
+        return {"page": str(error)}
     return dict(body["reasons"])
 
 
@@ -136,5 +138,5 @@ def test_without_kafka_everything_waits_and_a_halt_still_works(stack: RunningSta
         assert "strategy:momentum is halted" in said.stdout
         assert said.stderr.startswith("The state is in force, but not in the audit trail: Kafka at ")
     wait_for(lambda: all_ready(ports), "readiness afterwards", 90)
-    stack.command("resume", "--strategy", "momentum", "--reason", "Kafka is back")
+    stack.command("resume", "--strategy", "momentum", "--reason", "Kafka is back", "--yes")
     goes_on(ports, *TRADING, "ledger")

@@ -28,26 +28,21 @@ def test_halt_stops_entries_and_is_audited(stack: RunningStack) -> None:
     assert "all is halted" in said
     assert "risk_manager.paper" in said
     assert "trading_engine.zerodha" in said
+
+    def denied() -> int:
+        return sum(one["data"]["code"] == "trading_halted" for one in stack.envelopes("paper.signals.rejected"))
+
+    first = wait_for(denied, "a denial", 60)
     halted = len(stack.messages("paper.signals.validated"))
-    wait_for(
-        lambda: any(one["data"]["code"] == "trading_halted" for one in stack.envelopes("paper.signals.rejected")),
-        "a denial",
-        60,
-    )
+    wait_for(lambda: denied() > first + 2, "more denials", 60)
     accepted = stack.envelopes("paper.signals.validated")[halted:]
     assert all(order["reduces"] for one in accepted for order in one["data"]["orders"])
-    wait_for(
-        lambda: (
-            [
-                row.data["reason"]
-                for row in run(
-                    rows(stack.settings(), select(AuditRow.data).where(AuditRow.type == "control.trading_state"))
-                )
-            ]
-            == ["end of the test"]
-        ),
-        "the audit row",
-    )
+
+    def reasons() -> list[str]:
+        chosen = select(AuditRow.data).where(AuditRow.type == "control.trading_state")
+        return [row.data["reason"] for row in run(rows(stack.settings(), chosen))]
+
+    wait_for(lambda: "end of the test" in reasons(), "the audit row")
 
 
 def test_disabled_strategies_raise_nothing(stack: RunningStack) -> None:

@@ -22,6 +22,7 @@ from trading.strategies.pairs import Pairs, PairsParameters
 SEED = 23
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD")
 MINUTES = 25
+REPLAY_SECONDS = 1800
 
 
 def session() -> dict[str, list[Bar]]:
@@ -67,7 +68,7 @@ def replay(
         env=stack.environment,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=REPLAY_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -12,10 +12,13 @@ from typing import Any
 import faust
 import msgspec
 import pytest
+from aiokafka.errors import KafkaTimeoutError
 from faust import streams
+from faust.exceptions import ProducerSendError
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from tables import changelog
 from tables.journal import Output
 from tables.raw_key_table import ROCKSDB_OPTIONS, RawKeyTable, raw_table
 from tables.states import StateTable
@@ -189,6 +192,26 @@ async def test_write_that_cannot_be_handed_over_fails(
     table["a"] = b"1"
     with pytest.raises(ConnectionError, match="closed"):
         await asyncio.gather(*table.take_pending_writes())
+
+
+async def test_write_that_kafka_has_no_room_for_waits_with_all_that_come_after(
+    table: RawKeyTable, within: Within, kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changelog, "AGAIN_SECONDS", 0)
+    refusals, take = [KafkaTimeoutError(), KafkaTimeoutError()], kafka.send
+
+    async def refuse_twice(*message: Any) -> asyncio.Future[Any]:
+        if refusals:
+            raise ProducerSendError("Error while sending") from refusals.pop()
+        return await take(*message)
+
+    monkeypatch.setattr(kafka, "send", refuse_twice)
+    within(0, 5)
+    for key in ("journal", "state"):
+        table[key] = b"x"
+    await kafka.acknowledge(2)
+    await asyncio.gather(*table.take_pending_writes())
+    assert [key for _, key, _, _ in kafka.sent] == [b"journal", b"state"]
 
 
 async def test_write_acknowledged_after_partitions_moved_is_left_to_recovery(
