@@ -34,9 +34,9 @@ LAYOUT: dict[str, Any] = {
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d2733; max-width: 1180px; margin: 2rem auto; padding: 0 1.2rem; }
 h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-.of { color: #5b6774; } .cards { display: flex; flex-wrap: wrap; gap: .7rem; margin: 1.4rem 0; }
-.card { flex: 1; border: 1px solid #dde3e9; border-radius: 8px; padding: .55rem .9rem; min-width: 8.2rem; }
-.card b { display: block; font-size: 1.2rem; font-variant-numeric: tabular-nums; }
+.of { color: #5b6774; } .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: .7rem; margin: 1.4rem 0; }
+.card { border: 1px solid #dde3e9; border-radius: 8px; padding: .55rem .9rem; }
+.card b { display: block; font-size: 1.1rem; font-variant-numeric: tabular-nums; }
 .card span { color: #5b6774; font-size: .85rem; } .good { color: #1a7f5a; } .bad { color: #c0392b; }
 .scroll { max-height: 30rem; overflow: auto; border: 1px solid #dde3e9; border-radius: 8px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
@@ -54,6 +54,7 @@ CARDS = (
     ("win_rate", "of them with a profit"),
     ("profit_factor", "profits over losses"),
     ("turnover", "turnover, rupees"),
+    ("time_in_market", "of the minutes with a position"),
     ("signals", "signals"),
     ("denied", "of them denied"),
 )
@@ -80,7 +81,7 @@ def _page(plan: Plan, result: Result) -> str:
 <div class="of">{escape(parameters)} &middot; {escape(plan.data.name)} &middot; {span} &middot; start cash
 {_money(plan.cash)}</div>
 {_cards(result)}
-<h2>Equity and drawdown</h2>{_plot(_equity(result), "equity", first=True)}
+<h2>Equity, drawdown and exposure</h2>{_plot(_equity(result), "equity", first=True)}
 <h2>Profit by day</h2>{_plot(_days(plan.cash, result), "days")}
 {_denials(result)}
 <h2>Trades</h2>{_trades(result)}
@@ -101,7 +102,7 @@ def _cards(result: Result) -> str:
         tone = ""
         if name == "profit":
             tone = " class=good" if value >= 0 else " class=bad"
-        shown = _money(value) if isinstance(value, Decimal) else text(value)
+        shown = _money(value) if isinstance(value, Decimal) else f"{value:,}" if isinstance(value, int) else text(value)
         cards.append(f"<div class=card><b{tone}>{shown}</b><span>{meaning}</span></div>")
     return f"<div class=cards>{''.join(cards)}</div>"
 
@@ -118,36 +119,29 @@ def _at(second: int) -> datetime:
 
 
 def _equity(result: Result) -> go.Figure:
-    """Equity over its drawdown. Nights are left out: the axis counts points, its labels are their times."""
+    """Equity, its drawdown, what is held. Nights are left out: the axis counts points, its labels are their times."""
     points = result.equity
     numbers = list(range(len(points)))
     labels = [f"{_at(point.at):%Y-%m-%d %H:%M}" for point in points]
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.68, 0.32], vertical_spacing=0.04)
-    equity = [float(point.equity) for point in points]
-    hover = "%{customdata}<br>%{y:,.2f} rupees<extra></extra>"
-    figure.add_trace(
-        go.Scatter(x=numbers, y=equity, customdata=labels, hovertemplate=hover, line={"color": BLUE, "width": 1.6}),
-        row=1,
-        col=1,
-    )
-    figure.add_trace(
-        go.Scatter(
-            x=numbers,
-            y=_falls(points),
-            customdata=labels,
-            hovertemplate=hover,
-            fill="tozeroy",
-            line={"color": RED, "width": 1},
+    rows = (
+        ("equity", [float(point.equity) for point in points], {"line": {"color": BLUE, "width": 1.6}}),
+        ("drawdown", _falls(points), {"line": {"color": RED, "width": 1}, "fill": "tozeroy"}),
+        (
+            "exposure",
+            [float(point.gross) for point in points],
+            {"line": {"color": GREY, "width": 1}, "fill": "tozeroy"},
         ),
-        row=2,
-        col=1,
     )
+    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, row_heights=[0.5, 0.25, 0.25], vertical_spacing=0.04)
+    hover = "%{customdata}<br>%{y:,.2f} rupees<extra></extra>"
+    for row, (name, values, look) in enumerate(rows, 1):
+        trace = go.Scatter(x=numbers, y=values, customdata=labels, hovertemplate=hover, **look)
+        figure.add_trace(trace, row=row, col=1)
+        figure.update_yaxes(title_text=name, tickformat=",.0f", row=row, col=1)
     starts = [0, *(number + 1 for number, (one, after) in enumerate(pairwise(labels)) if one[:10] != after[:10])]
     shown = starts[:: max(1, len(starts) // 10)]
     figure.update_xaxes(tickvals=shown, ticktext=[labels[number][:10] for number in shown if labels])
-    figure.update_yaxes(title_text="equity", tickformat=",.0f", row=1, col=1)
-    figure.update_yaxes(title_text="drawdown", tickformat=",.0f", row=2, col=1)
-    figure.update_layout(height=520, **LAYOUT)
+    figure.update_layout(height=600, **LAYOUT)
     return figure
 
 

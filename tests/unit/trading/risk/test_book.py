@@ -32,7 +32,7 @@ def mixed() -> Exposure:
         (65, NRML, "momentum", FUTURE),
         (-130, NRML, "rsi", FUTURE),
         (65, NRML, "momentum", CALL),
-        (-65, NRML, "rsi", PUT),
+        (-195, NRML, "rsi", PUT),
     ):
         holding(quantity, product, strategy=strategy, of=traded, into=found)
     working(found, BUY, 5)
@@ -47,13 +47,13 @@ def mixed() -> Exposure:
 
 def test_what_everything_is_worth_and_takes() -> None:
     found = figures(mixed(), "momentum", limits(), {})
-    held, own_held = 10 + 20 + 30 + 65 + 130 + 65 + 65, 10 + 20 + 65 + 65
+    held, own_held = 10 + 20 + 30 + 65 + 130 + 65 + 195, 10 + 20 + 65 + 65
     entries, own_entries = 5 + 6 + 7 + 65 + 65 + 65, 5 + 7 + 65 + 65
     assert found.gross == (held + entries) * 1500
     assert found.strategy_gross == (own_held + own_entries) * 1500
     paid = (10 + 65 + 7 + 65) * 1500  # delivery shares and options bought
     intraday, futures = (20 + 30 + 5 + 6) * 1500, (65 + 130 + 65) * 1500
-    written = (65 + 65) * 25_000
+    written = (195 + 65) * 25_000
     assert found.blocked == paid + (intraday + futures) * Decimal("0.2") + written * Decimal("0.15")
     assert found.free == found.equity - found.blocked
 

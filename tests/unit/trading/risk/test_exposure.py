@@ -192,6 +192,7 @@ def test_a_position_of_one_product_is_not_closed_with_another() -> None:
 def test_standing_is_of_one_product_or_of_all() -> None:
     found = holding(10, Product.CNC)
     holding(-4, into=found)
+    working(found, BUY, 50, strategy="low")
     working(found, BUY, 3)
     working(found, SELL, 2, product=Product.CNC)
     working(found, BUY, 50, strategy="rsi")
@@ -227,6 +228,15 @@ def test_before_a_second_is_as_if_nothing_of_it_had_happened() -> None:
     assert standing(found, "rsi", Product.MIS, AT) == Standing(0, 0, 0)
     assert found.standings("momentum", "NSE:TCS", Product.MIS, AT) == (Standing(0, 0, 0), Standing(0, 0, 0))
     assert standing(found, at=AT) == Standing(14, 0, 0)
+
+
+def test_changes_of_others_do_not_hide_ones_own() -> None:
+    found = exposure()
+    for name, product in (("rsi", Product.MIS), ("momentum", Product.CNC), ("momentum", Product.MIS)):
+        found.last_accepted.clear()
+        (one,) = accept(found, entry(signal_id=f"{name} {product}", strategy=name, product=product))
+        fill(found, one, 0, 10, event_time=AT + 1)
+    assert standing(found, product=Product.MIS, at=AT + 1) == Standing(0, 10, 0)
 
 
 def test_a_sale_before_a_second() -> None:
