@@ -34,7 +34,8 @@ LAYOUT: dict[str, Any] = {
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d2733; max-width: 1180px; margin: 2rem auto; padding: 0 1.2rem; }
 h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-.of { color: #5b6774; } .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: .7rem; margin: 1.4rem 0; }
+.of { color: #5b6774; } .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); }
+.cards { gap: .7rem; margin: 1.4rem 0; }
 .card { border: 1px solid #dde3e9; border-radius: 8px; padding: .55rem .9rem; }
 .card b { display: block; font-size: 1.1rem; font-variant-numeric: tabular-nums; }
 .card span { color: #5b6774; font-size: .85rem; } .good { color: #1a7f5a; } .bad { color: #c0392b; }
