@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from random import Random
 from statistics import median, quantiles
@@ -45,7 +45,7 @@ from trading.risk.market import MarketPicture
 from trading.strategies.registry import BUILT_IN
 
 BATCH = 200
-START = 1_787_195_700  # a Thursday in continuous trading
+START = 1_787_197_500  # 09:15 IST of a Thursday
 INSTRUMENTS = 50
 MIDDLE = 15_000_000
 LIMITS = Limits(
@@ -84,11 +84,11 @@ UNIVERSE = [
 MARKS = {one.key: Decimal(1500) for one in UNIVERSE}
 
 
-def ticks(count: int, seed: int, most_move: int) -> list[Tick]:
-    """A walk over all instruments in turn, with five levels either side."""
-    rng, prices = Random(seed), [MIDDLE] * INSTRUMENTS
+def ticks(count: int, seed: int, most_move: int, *, first: int = 0, after: Sequence[int] | None = None) -> list[Tick]:
+    """A walk over all instruments in turn, with five levels either side; the `first` tick's number, prices `after`."""
+    rng, prices = Random(seed), list(after or [MIDDLE] * INSTRUMENTS)
     found = []
-    for number in range(count):
+    for number in range(first, first + count):
         which = number % INSTRUMENTS
         price = prices[which] = prices[which] + rng.randint(-most_move, most_move) * 500
         found.append(
@@ -192,8 +192,8 @@ def measure(name: str, batches: Iterator[Callable[[], object]], seconds: float) 
     return found
 
 
-def measure_decisions(calls: int) -> None:
-    """Time single decisions; print their percentiles."""
+def measure_decisions(calls: int) -> dict[str, float]:
+    """Time single decisions; print their percentiles, and return them in microseconds."""
     exposure = exposure_with_positions()
     picture = MarketPicture(clock=START, phase=Phase.CONTINUOUS, trading_state=TradingState.ACTIVE, marks=MARKS)
     taken = []
@@ -205,6 +205,7 @@ def measure_decisions(calls: int) -> None:
         taken.append((time.process_time_ns() - begin) / 1000)
     cuts = quantiles(taken, n=1000)
     print(f"{'decide, one by one':44} {cuts[499]:8.2f} us   p99 {cuts[989]:.2f} us   p99.9 {cuts[998]:.2f} us")
+    return {"p50_us": round(cuts[499], 2), "p99_us": round(cuts[989], 2), "p99_9_us": round(cuts[998], 2)}
 
 
 def strategy_batches(kind: int) -> Iterator[Callable[[], object]]:

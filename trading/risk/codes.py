@@ -49,7 +49,7 @@ MEANINGS: dict[ReasonCode, str] = {
     ReasonCode.TRADING_HALTED: "Trading is halted; only orders that reduce pass.",
     ReasonCode.REDUCING_ONLY: "Only orders that reduce a position pass.",
     ReasonCode.MARKET_CLOSED: "The segment does not trade continuously at the signal's time.",
-    ReasonCode.SQUARE_OFF: "Intraday positions are being closed; none is opened any more today.",
+    ReasonCode.SQUARE_OFF: "Intraday positions are being closed: no entry any more today, and no exit that would rest.",
     ReasonCode.STALE_FEED: "The tick behind the signal was older than the feed's clock allows.",
     ReasonCode.INSTRUMENT_NOT_TRADABLE: "The instrument is an index, has expired, or has no lot or tick size.",
     ReasonCode.PRODUCT_NOT_ALLOWED: "The instrument cannot be traded under the product.",

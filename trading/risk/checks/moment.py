@@ -26,16 +26,19 @@ class MarketSession(Check):
 
 
 class SquareOff(Check):
-    """No intraday position is opened once they are being closed."""
+    """Once intraday positions are being closed, none is opened, and no resting exit stands in the way of closing one."""
 
     code = ReasonCode.SQUARE_OFF
+    passes_exits = False
 
     def check(self, request: Request) -> Denied | None:
-        """Refuse MIS entries from the square-off time on."""
+        """Refuse from the square-off time on what is MIS, but for exits at the market."""
         until, clock = request.market.square_off, request.market.clock
         if request.signal.product is not Product.MIS or until is None or clock < until:
             return None
-        return denied(self.code, "Intraday positions are being squared off", clock=clock, square_off=until)
+        if request.reduces and request.limit_price is None and request.trigger_price is None:
+            return None
+        return denied(self.code, "Intraday positions are being closed, at the market", clock=clock, square_off=until)
 
 
 class StaleFeed(Check):

@@ -92,6 +92,18 @@ def test_a_limit_price_that_rounds_to_nothing_is_denied_also_to_exits() -> None:
     assert ask(wish, holding(-10)) == "tick_size"  # buying back rounds down
 
 
+def test_an_exit_that_would_rest_is_refused_from_the_square_off_on() -> None:
+    """What it holds back would look closed to the square-off, and stay."""
+    late, limit = market(square_off=AT), {"order_type": OrderType.LIMIT, "limit_price": Decimal(1500)}
+    trigger = {"order_type": OrderType.SL_M, "trigger_price": Decimal(1400)}
+    assert ask(close(), holding(10), picture=late) == [(SELL, 10, True)]
+    for resting in (limit, trigger):
+        assert ask(close(**resting), holding(10), picture=late) == "square_off"
+        assert ask(close(**resting), holding(10), picture=market(square_off=AT + 1)) == [(SELL, 10, True)]
+        cnc = {"product": Product.CNC}
+        assert ask(close(**resting, **cnc), holding(10, **cnc), picture=late) == [(SELL, 10, True)]
+
+
 def test_intraday_entries_end_with_the_square_off_and_others_do_not() -> None:
     late = market(square_off=AT)
     assert ask(entry(), picture=late) == "square_off"
