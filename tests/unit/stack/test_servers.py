@@ -50,7 +50,11 @@ def cluster(folder: Path, lock: str | None) -> Path:
     return data
 
 
-@pytest.mark.parametrize("lock", [None, "", "no number\n", f"{2**22 + 1}\n/data\n", f"{os.getpid()}\n/data\n"])
+@pytest.mark.parametrize(
+    "lock",
+    [None, "", "no number\n", f"{2**22 + 1}\n/data\n", f"{os.getpid()}\n/data\n"],
+    ids=["none", "empty", "no number", "no process", "another process"],
+)
 def test_lock_of_a_dead_postgresql_is_removed(tmp_path: Path, lock: str | None) -> None:
     """Also when its process id now belongs to somebody else, us for example."""
     data = cluster(tmp_path, lock)
