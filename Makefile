@@ -32,8 +32,7 @@ check: $(READY) ## Lint, types, import layers, generated documents
 	$(BIN)/python -m tools.generate_docs --check
 
 unit: $(READY) ## Tests without Kafka, PostgreSQL or Redis, with coverage
-	$(BIN)/python -m coverage run -m pytest -q tests/unit tests/property tests/contract
-	$(BIN)/python -m coverage report
+	$(BIN)/python -m pytest -q -n auto --cov --cov-report term tests/unit tests/property tests/contract
 
 integration: $(READY) ## Tests on the real stack
 	$(BIN)/python -m pytest -q tests/integration tests/e2e
