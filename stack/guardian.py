@@ -62,9 +62,10 @@ def end_marked(mark: str) -> None:
 def _mark_of(process: psutil.Process) -> str | None:
     """Mark in the environment the process was started with; None when it is somebody else's or has ended."""
     try:
-        return process.environ().get(MARK)
+        mark: str | None = process.environ().get(MARK)
     except (psutil.Error, OSError):
         return None
+    return mark
 
 
 def _still_alive(processes: list[psutil.Process]) -> list[psutil.Process]:
