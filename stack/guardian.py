@@ -1,8 +1,10 @@
 """Ends the stack's processes when the supervisor dies without doing so. Run as `python -m stack.guardian`.
 
 The supervisor holds the other end of standard input and writes `process id, signal` for every child; the end of
-input means it is gone. Lives in a session of its own, so that Ctrl-C does not reach it. Inherits the lock on the
-state folder: the next stack cannot start on data that the last one's servers still write.
+input means it is gone. A child started in the supervisor's last moment was not announced: every child carries the
+mark of its stack in its environment, and the guardian ends who still has it. Lives in a session of its own, so that
+Ctrl-C does not reach it. Inherits the lock on the state folder: the next stack cannot start on data that the last
+one's servers still write.
 """
 
 from __future__ import annotations
@@ -15,12 +17,13 @@ import time
 
 import psutil
 
+MARK = "ALPHA_PANDA_STACK_MARK"
 GRACE_SECONDS = 8.0
 POLL_SECONDS = 0.05
 
 
 def main() -> None:
-    """Wait for the supervisor's end, then end what it has left."""
+    """Wait for the supervisor's end, then end what it has left. The argument is the mark of its children."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     children: dict[int, tuple[psutil.Process, int]] = {}
@@ -34,6 +37,7 @@ def main() -> None:
         except psutil.NoSuchProcess:
             continue
     end([*children.values()])
+    end_marked(sys.argv[1])
 
 
 def end(children: list[tuple[psutil.Process, int]]) -> None:
@@ -45,6 +49,23 @@ def end(children: list[tuple[psutil.Process, int]]) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     _still_alive(stubborn)
+
+
+def end_marked(mark: str) -> None:
+    """Kill every process that carries the mark, until there is none."""
+    while marked := [one for one in psutil.process_iter() if _is_alive(one) and _mark_of(one) == mark]:
+        for process in marked:
+            _signal(process, signal.SIGKILL)
+        _still_alive(marked)
+
+
+def _mark_of(process: psutil.Process) -> str | None:
+    """Mark in the environment the process was started with; None when it is somebody else's or has ended."""
+    try:
+        mark: str | None = process.environ().get(MARK)
+    except (psutil.Error, OSError):
+        return None
+    return mark
 
 
 def _still_alive(processes: list[psutil.Process]) -> list[psutil.Process]:

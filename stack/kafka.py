@@ -125,7 +125,7 @@ def _format(file: Path) -> None:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     tool = [java(), *FLAGS, "-cp", os.pathsep.join(jars()), "kafka.tools.StorageTool"]
     done = subprocess.run(
-        [*tool, "format", "-t", cluster, "-c", str(file)], capture_output=True, text=True, check=False
+        [*tool, "format", f"--cluster-id={cluster}", "-c", str(file)], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise CannotStart(f"Kafka's storage could not be formatted: {(done.stderr or done.stdout).strip()[-300:]}")

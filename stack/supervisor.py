@@ -7,13 +7,15 @@ import contextlib
 import subprocess
 import sys
 import time
+import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from stack import guardian
 from stack.errors import CannotStay
 from stack.process import Command, Process
 
@@ -62,8 +64,9 @@ class Supervisor:
         self.services: dict[str, Service] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._mark = uuid.uuid4().hex
         self._guardian = subprocess.Popen(
-            [sys.executable, "-m", "stack.guardian"],
+            [sys.executable, "-m", "stack.guardian", self._mark],
             stdin=subprocess.PIPE,
             start_new_session=True,
             text=True,
@@ -106,7 +109,9 @@ class Supervisor:
         backoff = FIRST_BACKOFF_SECONDS
         while not service.unwanted.is_set():
             started = time.monotonic()
-            process = service.process = Process(service.command(), self._logs, service.on_line)
+            command = service.command()
+            marked = replace(command, environment={**command.environment, guardian.MARK: self._mark})
+            process = service.process = Process(marked, self._logs, service.on_line)
             try:
                 await process.start()
             except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
 
-from stack import infrastructure, postgres
+from stack import infrastructure, kafka, postgres
 from stack.infrastructure import Endpoints
 from stack.ports import HOST
 from stack.supervisor import State, Supervisor
@@ -138,3 +139,10 @@ async def check_comeback(supervisor: Supervisor, at: Endpoints) -> None:
                 await asyncio.sleep(0.05)
             assert service.restarts >= 1
     assert (await read(at))[:2] == (b"message", "row")
+
+
+def test_storage_takes_every_cluster_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One in 64 begins with a dash, which a command line takes for an option."""
+    monkeypatch.setattr(kafka.uuid, "uuid4", lambda: uuid.UUID(int=62 << 122))
+    kafka.prepare(tmp_path, 7000, 7001)
+    assert kafka.cluster_id(tmp_path) == "-" + "A" * 21

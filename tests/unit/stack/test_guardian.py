@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,8 +14,13 @@ STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); 
 POLITE = "import signal, sys, time; signal.signal(signal.SIGINT, lambda *_: sys.exit(4)); print(1, flush=True); time.sleep(60)"  # noqa: E501
 
 
-def child(code: str) -> subprocess.Popen[bytes]:
-    started = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
+def child(code: str, **environment: str) -> subprocess.Popen[bytes]:
+    started = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, **environment},
+    )
     assert started.stdout is not None
     assert started.stdout.readline() == b"1\n"
     started.stdout.close()
@@ -45,7 +51,7 @@ def test_reused_process_id_is_left_alone() -> None:
 
 def guardian_process() -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "stack.guardian"], stdin=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-m", "stack.guardian", "mine"], stdin=subprocess.PIPE, text=True, start_new_session=True
     )
 
 
@@ -60,3 +66,15 @@ def test_end_of_input_ends_the_announced_but_not_those_that_were_taken_back() ->
     assert taken_back.poll() is None
     taken_back.kill()
     taken_back.wait()
+
+
+def test_end_of_input_ends_those_with_the_mark_that_nobody_announced() -> None:
+    """The supervisor may die between a child's start and its announcement."""
+    unannounced, of_another = child(STUBBORN, **{guardian.MARK: "mine"}), child(STUBBORN, **{guardian.MARK: "other"})
+    process = guardian_process()
+    process.communicate("")
+    assert process.returncode == 0
+    assert unannounced.wait(5) == -signal.SIGKILL
+    assert of_another.poll() is None
+    of_another.kill()
+    of_another.wait()
