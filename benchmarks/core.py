@@ -6,8 +6,8 @@
 
 One process, one core. The market is a seeded walk of 50 NSE equities, a tick a second each, with five levels a side.
 Ticks are made in pieces between the measurements, so their making is not counted. Times are of the processor, so that
-other programs disturb them little; what elapsed is given beside them. The strategy crosses two simple averages of minute
-bars. Results are stored as JSON beside those of the pipeline.
+other programs disturb them little; what elapsed is given beside them. The strategy crosses two simple averages of
+minute bars. Results are stored as JSON beside those of the pipeline.
 
 NautilusTrader is never a dependency: make a virtual environment anywhere (`python -m venv VENV`, then
 `VENV/bin/pip install nautilus_trader`) and name its interpreter.

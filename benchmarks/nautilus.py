@@ -2,9 +2,9 @@
 
     VENV/bin/python benchmarks/nautilus.py TICKS.csv FAST SLOW
 
-Imports nothing of ours. A line of the file is event second, token, last price, best bid, best ask in paise. Each tick is
-a quote of 100 either side; minute bars of the mid price are aggregated by the engine, and its averages, cross and market
-orders are its own. Only `BacktestEngine.run` is measured. Prints one line of JSON.
+Imports nothing of ours. A line of the file is event second, token, last price, best bid, best ask in paise. Each tick
+is a quote of 100 either side; minute bars of the mid price are aggregated by the engine, and its averages, cross and
+market orders are its own. Only `BacktestEngine.run` is measured. Prints one line of JSON.
 """
 
 import csv

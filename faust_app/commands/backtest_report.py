@@ -124,7 +124,7 @@ def _equity(result: Result) -> go.Figure:
     points = result.equity
     numbers = list(range(len(points)))
     labels = [f"{_at(point.at):%Y-%m-%d %H:%M}" for point in points]
-    rows = (
+    rows: tuple[tuple[str, list[float], dict[str, Any]], ...] = (
         ("equity", [float(point.equity) for point in points], {"line": {"color": BLUE, "width": 1.6}}),
         ("drawdown", _falls(points), {"line": {"color": RED, "width": 1}, "fill": "tozeroy"}),
         (

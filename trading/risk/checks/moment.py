@@ -26,7 +26,7 @@ class MarketSession(Check):
 
 
 class SquareOff(Check):
-    """Once intraday positions are being closed, none is opened, and no resting exit stands in the way of closing one."""
+    """Once intraday positions are being closed, none is opened, and no exit rests in the way of closing one."""
 
     code = ReasonCode.SQUARE_OFF
     passes_exits = False

@@ -380,7 +380,8 @@ def test_the_declared_order() -> None:
     assert [check.code.value for check in CHAIN] == DECLARED.split()
 
 
-EXIT_TOO = "market_closed square_off instrument_not_tradable too_many_slices lot_multiple tick_size price_band price_collar"
+EXIT_TOO = """market_closed square_off instrument_not_tradable too_many_slices lot_multiple tick_size price_band
+price_collar"""
 
 
 def test_which_checks_an_exit_has_to_pass() -> None:
