@@ -1,24 +1,31 @@
-"""The long proof: a recorded session of twenty symbols through the whole pipeline, twice, at two speeds."""
+"""The long proof: a recorded session of twenty symbols through the whole pipeline, twice, and through a backtest."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_replay import assert_same, replay
+from recordings.markets import open_market
+from tests.e2e.agreement import of_backtest, of_pipeline
+from tests.e2e.test_replay import assert_same, replay, stack_of
 from tests.shared_data import shared_data
+
+SYMBOLS = 20
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(3600)]
 
 
-def test_recorded_session_gives_the_same_results_at_two_speeds(tmp_path: Path) -> None:
+def test_recorded_session_gives_the_same_results_at_two_speeds_and_in_a_backtest(tmp_path: Path) -> None:
     recording = shared_data("minute_2016_kite")
-    results = []
-    for number, speed in enumerate(("200", "1000")):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        results.append(replay(folder, recording, speed, "--symbols", "20"))
-        print(results[-1])
-    assert results[0]["ticks_published"] == 20 * 375 * 4
+    day = open_market(recording, SYMBOLS).days[0]
+    slow, fast = (stack_of(tmp_path / name, "config/strategies.yaml") for name in ("slow", "fast"))
+    chosen = ("--symbols", str(SYMBOLS), "--session-date", str(day), "--keep")
+    results = [replay(stack, recording, speed, *chosen) for stack, speed in ((slow, "200"), (fast, "1000"))]
+    print(*results, sep="\n")
+    assert results[0]["ticks_published"] == SYMBOLS * 375 * 4
     assert_same(*results)
+    pipeline = asyncio.run(of_pipeline(fast.settings()))
+    for found, expected in zip(pipeline, of_backtest(fast.settings(), recording, SYMBOLS, day), strict=True):
+        assert found == expected

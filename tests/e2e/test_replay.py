@@ -1,7 +1,8 @@
-"""Two replays of one recording, at two speeds, give the same signals, orders, fills and money."""
+"""Replays of one recording at two speeds, and a backtest of it, give the same signals, orders, fills and money."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from datetime import datetime
@@ -13,6 +14,7 @@ import yaml
 
 from faust_app.runtime.settings import PROJECT
 from models.messages.ticks import to_rupees
+from tests.e2e.agreement import of_backtest, of_pipeline
 from tests.running_stack import COMMAND, WIDE_LIMITS, RunningStack
 from tests.strategy_runs import OPEN, PAIR, Made, run
 from trading.market.sessions import IST
@@ -55,12 +57,15 @@ def record(folder: Path) -> Path:
     return folder
 
 
-def replay(
-    folder: Path, recording: Path, speed: str, *more: str, strategies: str = "replay_strategies"
-) -> dict[str, Any]:
-    """Replay on a state folder of its own; the summary."""
-    file = {"ALPHA_PANDA__SEED__STRATEGIES_FILE": f"tests/e2e/{strategies}.yaml"}
-    stack = RunningStack(folder, "sandbox", **WIDE_LIMITS, **file)
+def stack_of(folder: Path, strategies: str = "tests/e2e/replay_strategies.yaml") -> RunningStack:
+    """A stack with a state folder of its own."""
+    file = {"ALPHA_PANDA__SEED__STRATEGIES_FILE": strategies}
+    folder.mkdir()
+    return RunningStack(folder, "sandbox", **WIDE_LIMITS, **file)
+
+
+def replay(stack: RunningStack, recording: Path, speed: str, *more: str) -> dict[str, Any]:
+    """Replay on that stack; the summary."""
     arguments = ["replay", str(recording), "--speed", speed, "--no-view", "--json", str(stack.summary_file), *more]
     done = subprocess.run(
         [*COMMAND, *arguments],
@@ -82,22 +87,24 @@ def assert_same(first: dict[str, Any], second: dict[str, Any]) -> None:
         assert second["pnl"][broker] == pnl
 
 
-def test_speed_does_not_change_the_results(tmp_path: Path) -> None:
+def test_speed_does_not_change_the_results_and_a_backtest_gives_them_too(tmp_path: Path) -> None:
     recording = record(tmp_path / "recording")
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    slow, fast = replay(tmp_path / "a", recording, "150"), replay(tmp_path / "b", recording, "1000")
+    one, other = stack_of(tmp_path / "a"), stack_of(tmp_path / "b")
+    slow, fast = replay(one, recording, "150"), replay(other, recording, "1000", "--keep")
     assert slow["ticks_published"] == fast["ticks_published"] == len(SYMBOLS) * MINUTES * 4
     assert slow["fills"] > 20
     assert slow["errors"] == 0
     assert_same(slow, fast)
+    pipeline, backtest = asyncio.run(of_pipeline(other.settings())), of_backtest(other.settings(), recording)
+    assert len(pipeline.fills) > 20
+    for found, expected in zip(pipeline, backtest, strict=True):
+        assert found == expected
 
 
 def test_a_pair_trades_both_legs_at_both_brokers(tmp_path: Path) -> None:
     """What the pipeline makes of the recording is what the strategy alone makes of its ticks, leg by leg."""
-    (tmp_path / "stack").mkdir()
     recording = record(tmp_path / "recording")
-    summary = replay(tmp_path / "stack", recording, "1000", strategies="pair_strategies")
+    summary = replay(stack_of(tmp_path / "stack", "tests/e2e/pair_strategies.yaml"), recording, "1000")
     expected = 2 * len(wishes_of_the_pair())
     assert expected > 8
     assert (summary["signals"], summary["signals_denied"], summary["errors"]) == (expected, {}, 0)
