@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from models.messages.orders import OrderStatus, OrderType, OrderUpdate, PlannedOrder, Side
 from models.messages.ticks import Tick, to_rupees, to_units
-from tests.factories import TOKEN
-from tests.property.paper_markets import Market, markets
-from trading.market.sessions import Phase
+from tests.factories import AT, TOKEN, order
+from tests.factories import tick as made_tick
+from tests.property.paper_markets import MIDDLE, STEP, Market, markets
+from trading.market.sessions import Phase, Stage
 from trading.matching.book import PaperBook
 from trading.matching.exchange import PaperExchange
-from trading.matching.phases import Seen
+from trading.matching.phases import Moment, Seen
+from trading.matching.rules import MatchingRules
 from trading.orders.state import fold, submitted
 
 ENDS = {OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.REJECTED}
@@ -156,6 +158,24 @@ def test_there_is_no_fill_without_somebody_to_trade_with(market: Market) -> None
                 )
 
 
+@given(side=st.sampled_from(Side), moves=st.lists(st.integers(-2, 2), min_size=1, max_size=8))
+def test_a_resting_limit_is_filled_by_the_first_trade_beyond_it(side: Side, moves: list[int]) -> None:
+    """Not by one at it. Without a book, and with the first tick after the order's own the exchange begins to watch."""
+    one = order(side=side, order_type=OrderType.LIMIT, limit_price=Decimal(MIDDLE) / 10_000)
+    steps = [3 * side.sign, 3 * side.sign, *moves]
+    values = {"buy": (), "sell": ()}
+    ticks = [
+        made_tick(price=MIDDLE + step * STEP, sequence=at, volume=at, at=AT + at, **values)
+        for at, step in enumerate(steps, 1)
+    ]
+    one = msgspec.structs.replace(one, event_time=AT + 1, tick_sequence=1)
+    frames = [Seen(Moment(shown.exchange_time, Phase.CONTINUOUS, Stage.CONTINUOUS), (shown,)) for shown in ticks]
+    beyond = [at for at, step in enumerate(moves, 3) if step * side.sign < 0]
+    found = in_time(Market(frames, [(0, one)], MatchingRules(slippage_percent=None)))[one.order_id]
+    filled = [(report.tick_sequence, report.fill_price, report.fill_quantity) for report in found if report.fill_price]
+    assert filled == [(at, one.limit_price, one.quantity) for at in beyond[:1]]
+
+
 def _side(one: PlannedOrder, tick: Tick) -> list[tuple[Decimal, int]]:
     return [(level.price, level.quantity) for level in (tick.sell if one.side is Side.BUY else tick.buy)]
 
@@ -170,15 +190,17 @@ def _is_explained(market: Market, one: PlannedOrder, ticks: dict[int, Tick], rep
     assert price is not None
     earlier = [tick.volume for tick in ticks.values() if tick.sequence < packet.sequence]
     traded = packet.volume > min(earlier, default=0)
+    phase = next(frame.moment.phase for frame in market.frames if packet in frame.ticks)
+    if phase is Phase.CLOSING_AUCTION:
+        return traded and price == packet.last_price
     through = traded and (packet.last_price - price) * one.side.sign < 0
-    auction = traded and price == packet.last_price
     slipped = market.rules.slippage_percent
     is_market = one.order_type in (OrderType.MARKET, OrderType.SL_M)
     if slipped is None or not is_market:
-        return through or auction
+        return through
     last = [level for level, _ in _side(one, packet) if level]
     worst = last[-1] * (1 + one.side.sign * slipped / 100) if last else packet.last_price
-    return through or auction or (price - worst) * one.side.sign >= 0
+    return through or (price - worst) * one.side.sign >= 0
 
 
 @given(market=markets())
