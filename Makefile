@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
+INVARIANTS := $(patsubst %,tests/property/test_%.py,accounting order_fold risk risk_stories matching rounding)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: help run test check unit integration prove mutation bench docs format lock clean
@@ -38,15 +39,16 @@ unit: $(READY) ## Tests without Kafka, PostgreSQL or Redis, with coverage
 integration: $(READY) ## Tests on the real stack
 	$(BIN)/python -m pytest -q tests/integration tests/e2e
 
-prove: $(READY) ## Long proofs: 10,000 examples of every property, many rebalances and kills, mutants
-	$(BIN)/python -m pytest -q tests/property --hypothesis-profile=prove --timeout 3600
+prove: $(READY) ## Long proofs: 10,000 examples of every invariant, many rebalances and kills, mutants
+	$(BIN)/python -m pytest -q -n auto --hypothesis-profile=prove --timeout 7200 $(INVARIANTS)
 	$(BIN)/python -m pytest -q -m prove tests/chaos
 	$(MAKE) mutation
 
 mutation: $(READY) ## Which wrong tokens no test notices, in risk, orders and accounting (docs/mutation.md)
 	$(BIN)/python -m tools.mutation --check 90
 
-bench: $(READY) ## Drive the running stack and report latency, lag, CPU and memory
+bench: $(READY) ## Time the trading core, then drive the running stack: latency, lag, CPU and memory
+	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.pipeline $(ARGS)
 
 docs: $(READY) ## Generate the tables in docs/
