@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from faust_app.runtime.settings import Settings
+from faust_app.runtime.settings import PORT_VARIABLE, Settings
 from faust_app.runtime.topology import workers
 from stack import ports
 from stack.exchange import CLI
@@ -20,7 +20,6 @@ STOP_ORDER = (
     ("strategy_runner", "risk_manager", "trading_engine", "portfolio_manager"),
     ("ledger", "monitor"),
 )
-PORT_VARIABLE = "ALPHA_PANDA_WEB_PORT"
 
 
 @dataclass(frozen=True)

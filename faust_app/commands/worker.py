@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from faust_app.runtime.app import BROKER_VARIABLE, PORT_VARIABLE
 from faust_app.runtime.errors import ConfigurationError
+from faust_app.runtime.settings import BROKER_VARIABLE, PORT_VARIABLE
 from faust_app.workers import PER_BROKER, STAGES
 
 

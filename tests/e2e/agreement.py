@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 import yaml
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agents.hosts import EVERYTHING
 from faust_app.runtime.database import create_engine, transaction
@@ -23,8 +24,6 @@ from trading.backtest.engine import Backtest, Setup
 from trading.risk.groups import Result as Decided
 from trading.risk.limits import Limits
 from trading.strategies.registry import find
-
-BROKER = "paper"
 
 
 class Trading(NamedTuple):
@@ -52,8 +51,8 @@ def _fill(one: Any) -> tuple[Any, ...]:
     return (one.strategy, one.instrument, one.side, one.quantity, one.price)
 
 
-async def of_pipeline(settings: Settings) -> Trading:
-    """What the ledger has of the paper account, from the data a stopped `replay --keep` left."""
+async def of_pipeline(settings: Settings) -> dict[str, Trading]:
+    """What the ledger has, by broker, from the data a stopped `replay --keep` left."""
     state = settings.stack.state_directory
     at = infrastructure.any_endpoints(state)
     postgres = settings.postgres.model_validate({**settings.postgres.model_dump(), **at.overlay()["postgres"]})
@@ -64,30 +63,30 @@ async def of_pipeline(settings: Settings) -> Trading:
         await infrastructure.start(supervisor, state, at)
         engine = create_engine(kept, pool_size=1)
         async with transaction(engine) as connection:
-            signals = await connection.execute(
-                select(
-                    SignalRow.occurred_at,
-                    SignalRow.strategy,
-                    SignalRow.instrument,
-                    SignalRow.decision,
-                    SignalRow.code,
-                ).where(SignalRow.broker == BROKER)
-            )
-            planned = await connection.execute(select(OrderRow).where(OrderRow.broker == BROKER))
-            filled = await connection.execute(select(FillRow).where(FillRow.broker == BROKER))
-            newest = select(SnapshotRow).where(SnapshotRow.broker == BROKER).order_by(*NEWEST_FIRST).limit(1)
-            snapshot = (await connection.execute(newest)).one()
-            found = Trading(
-                _texts([(int(one[0].timestamp()), *one[1:]) for one in signals]),
-                _texts([_order(one) for one in planned]),
-                _texts([(int(one.occurred_at.timestamp()), *_fill(one)) for one in filled]),
-                _texts([(snapshot.cash, snapshot.realised, snapshot.charges, snapshot.fills)])[0],
-            )
+            found = {broker: await _of_broker(connection, broker) for broker in settings.enabled_brokers}
         await engine.dispose()
     finally:
         await infrastructure.stop(supervisor)
         supervisor.close()
     return found
+
+
+async def _of_broker(connection: AsyncConnection, broker: str) -> Trading:
+    signals = await connection.execute(select(SignalRow).where(SignalRow.broker == broker))
+    planned = await connection.execute(select(OrderRow).where(OrderRow.broker == broker))
+    filled = await connection.execute(select(FillRow).where(FillRow.broker == broker))
+    newest = select(SnapshotRow).where(SnapshotRow.broker == broker).order_by(*NEWEST_FIRST).limit(1)
+    snapshot = (await connection.execute(newest)).one()
+    return Trading(
+        _texts([(_second(one), one.strategy, one.instrument, one.decision, one.code) for one in signals]),
+        _texts([_order(one) for one in planned]),
+        _texts([(_second(one), *_fill(one)) for one in filled]),
+        _texts([(snapshot.cash, snapshot.realised, snapshot.charges, snapshot.fills)])[0],
+    )
+
+
+def _second(one: Any) -> int:
+    return int(one.occurred_at.timestamp())
 
 
 class _Noted(Backtest):
@@ -103,7 +102,8 @@ class _Noted(Backtest):
             self._note(result.signal.origin.event_time, result.strategy, result.instrument, "denied", result.code)
         else:
             first = result.orders[0]
-            self._note(result.origin.event_time, result.strategy, first.instrument, "accepted", None)
+            code = result.rest.code if result.rest is not None else None
+            self._note(result.origin.event_time, result.strategy, first.instrument, "accepted", code)
             self.planned += [_order(one) for one in result.orders]
         super()._carry_out(result)
 
@@ -132,7 +132,7 @@ def of_backtest(settings: Settings, recording: Path, symbols: int | None = None,
             strategies=strategies,
             instruments=instruments,
             limits=Limits.from_layers(settings.risk.model_dump()),
-            start_cash=settings.brokers[BROKER].start_cash,
+            start_cash=settings.brokers["paper"].start_cash,
             rules=settings.paper.rules(),
         )
     )
