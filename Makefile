@@ -41,7 +41,7 @@ integration: $(READY) ## Tests on the real stack
 
 prove: $(READY) ## Long proofs: 10,000 examples of every invariant, many rebalances and kills, mutants
 	$(BIN)/python -m pytest -q -n auto --hypothesis-profile=prove --timeout 7200 $(INVARIANTS)
-	$(BIN)/python -m pytest -q -m prove tests/chaos
+	$(BIN)/python -m pytest -q -rP -m prove tests/chaos
 	$(MAKE) mutation
 
 mutation: $(READY) ## Which wrong tokens no test notices, in risk, orders and accounting (docs/mutation.md)

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.prove, pytest.mark.timeout(7200)]
 def test_recorded_session_gives_the_same_results_at_two_speeds_and_in_a_backtest(tmp_path: Path) -> None:
     recording = shared_data("minute_2016_kite")
     day = open_market(recording, SYMBOLS).days[0]
-    slow, fast = (stack_of(tmp_path / name, "config/strategies.yaml") for name in ("slow", "fast"))
+    slow, fast = (stack_of(tmp_path / name, "tests/chaos/replay_strategies.yaml") for name in ("slow", "fast"))
     chosen = ("--symbols", str(SYMBOLS), "--session-date", str(day), "--keep")
     results = [replay(stack, recording, speed, *chosen) for stack, speed in ((slow, "200"), (fast, "1000"))]
     print(*results, sep="\n")
