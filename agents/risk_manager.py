@@ -10,10 +10,9 @@ from msgspec.structs import replace
 from agents.events import Events
 from agents.limits import LimitsBook
 from agents.reference import Reference
-from agents.square_off import SquareOff
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
-from faust_app.runtime.codec import decode
+from faust_app.runtime.codec import decode, decode_one_of
 from faust_app.runtime.consume import Decision, Record
 from faust_app.runtime.market_view import MarketView
 from faust_app.runtime.topics import Topic
@@ -21,7 +20,7 @@ from faust_app.runtime.trading_state import TradingStateView
 from models.messages import ids
 from models.messages.envelope import Envelope
 from models.messages.orders import OrderFailed, OrderFilled
-from models.messages.signals import AcceptedSignal, DeniedSignal, Signal
+from models.messages.signals import AcceptedSignal, DeniedSignal, Signal, SquareOffDue
 from tables import exposure as exposure_table
 from tables.journal import Output
 from trading.accounting.account import mark_to_market, new_account
@@ -30,6 +29,7 @@ from trading.market.sessions import phase, square_off, trading_day
 from trading.risk.exposure import Exposure, apply_failed, apply_fill, reserve, roll_day
 from trading.risk.groups import Leg, collect, decide_together
 from trading.risk.market import MarketPicture
+from trading.risk.square_off import square_offs
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +49,6 @@ class RiskManager:
         self._trading_state = TradingStateView(worker.settings, worker=f"{worker.stage}.{worker.broker}")
         account = worker.settings.account_key(worker.broker)
         self._limits = LimitsBook(self._reference, account, worker.settings.risk.model_dump())
-        self.square_off = SquareOff(worker, self._view, self._table.states)
 
     async def load(self) -> None:
         """Instruments and limits, before the first message."""
@@ -62,8 +61,10 @@ class RiskManager:
         self._table.forget()
 
     async def on_signal(self, record: Record) -> Decision:
-        """Accept or deny one signal."""
-        envelope = decode(Signal, record.value)
+        """Accept or deny one signal, or raise what the square-off asks for."""
+        envelope = decode_one_of((Signal, SquareOffDue), record.value)
+        if isinstance(envelope.data, SquareOffDue):
+            return await self._leave(record, envelope)
         signal = envelope.data
         await self._ready(signal.instrument_token)
         with self._table.transaction(record.source, record.offset) as change:
@@ -83,6 +84,48 @@ class RiskManager:
                 outputs += self._outputs(result, replace(envelope, id=leg.signal.signal_id, data=leg.signal))
             change.put(signal.account, exposure, outputs)
             return Decision(change.commit(), delivered=lambda: self._count(results))
+
+    async def _leave(self, record: Record, envelope: Envelope[SquareOffDue]) -> Decision:
+        """Raise the exits of intraday positions that are due; within a minute they are the same, ids included."""
+        due = envelope.data
+        await self._ready(0)
+        with self._table.transaction(record.source, record.offset) as change:
+            if change.applied(due.account):
+                return Decision(change.commit(), duplicate=True)
+            exposure = self._exposure(change.get(due.account), due.account, due.clock)
+            asked = square_offs(
+                exposure.account,
+                due.clock,
+                self._square_off_second,
+                self._view.prices,
+                run_id=due.run_id,
+                broker=self._broker,
+            )
+            exits = [one for one in asked if self._partition(one.instrument_token) == due.partition]
+            change.put(due.account, exposure, [self._exit(one, envelope) for one in exits])
+            return Decision(change.commit(), delivered=lambda: self._tell(exits))
+
+    def _square_off_second(self, token: int, second: int) -> int | None:
+        return square_off(self._registry.by_token(token), trading_day(second))
+
+    def _partition(self, token: int) -> int:
+        """Of the instrument's ticks; the first one speaks for instruments nobody knows."""
+        instrument = self._registry.by_token(token)
+        return 0 if instrument is None else self._worker.topics.partition(instrument.co_location_group)
+
+    def _exit(self, signal: Signal, cause: Envelope[SquareOffDue]) -> Output:
+        return self._events.by_account(
+            Topic.SIGNALS_RAW,
+            signal,
+            message_id=signal.signal_id,
+            cause=cause,
+            account=signal.account,
+            at=signal.origin.event_time,
+        )
+
+    def _tell(self, exits: Iterable[Signal]) -> None:
+        for one in exits:
+            log.info("squaring_off", strategy=one.strategy, instrument=one.instrument)
 
     def _leg(self, signal: Signal) -> Leg:
         instrument = self._registry.by_token(signal.instrument_token)
@@ -193,6 +236,5 @@ def attach(worker: Worker) -> None:
     worker.background("marks", stage._view.reader.run)
     worker.background("trading state", stage.follow_trading_state)
     worker.background("limits", stage._limits.follow)
-    worker.background("square-off", stage.square_off.run)
     worker.follow_control(stage._limits.on_control)
     worker.on_recovered(stage.forget)

@@ -1,81 +1,52 @@
-"""Square-off: when the market's clock says so, exits of intraday positions are raised, signals like any other.
+"""Square-off: which frames of ticks begin a minute in which intraday positions have to be left.
 
-The clock is that of the marks, so a replay squares off where the recorded day did. A signal that is raised again, by
-another look or after a restart, has the same id and is decided once.
+The runner says so ahead of what the strategies wish in that frame, and the risk manager, which knows the positions,
+raises their exits: signals like any other. Both follow from messages in their order and from no process's own clock, so
+a replay squares off where the recorded day did, at any speed.
 """
 
 from __future__ import annotations
 
-import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterable
+from datetime import date
 
-import structlog
-
-from faust_app.runtime.app import Worker
-from faust_app.runtime.codec import encode, event_time, root
-from faust_app.runtime.market_view import MarketView
-from faust_app.runtime.topics import Topic
-from models.messages.signals import Signal
-from tables.journal import Output
+from models.messages.ticks import TickFrame
+from trading.market.instruments import Instrument
 from trading.market.sessions import square_off, trading_day
-from trading.risk.exposure import Exposure
-from trading.risk.square_off import MINUTE, square_offs
-
-log = structlog.get_logger(__name__)
-LOOK_SECONDS = 0.25
+from trading.risk.square_off import MINUTE
 
 
-class SquareOff:
-    """Looks once in each minute of the market; `exposures` gives those of the assigned partitions."""
+class SquareOffClock:
+    """Asks once in each minute of a partition's market. `partition_of` tells the partition of a co-location group."""
 
-    def __init__(
-        self, worker: Worker, view: MarketView, exposures: Callable[[], Iterable[tuple[str, Exposure]]]
-    ) -> None:
-        self._worker = worker
-        self._view = view
-        self._exposures = exposures
-        self._looked: tuple[str, int] = ("", 0)  # run and minute
+    def __init__(self, partition_of: Callable[[str], int]) -> None:
+        self._partition_of = partition_of
+        self._instruments: tuple[Instrument, ...] = ()
+        self._first: dict[date, dict[int, int]] = {}
+        self._minutes: dict[int, tuple[str, int]] = {}
 
-    async def run(self) -> None:
-        """Look until cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            await self.look()
+    def watch(self, instruments: Iterable[Instrument]) -> None:
+        """These are the instruments there are."""
+        self._instruments = tuple(one for one in instruments if one.is_tradable)
+        self._first.clear()
 
-    async def look(self) -> None:
-        """Raise what is due in this minute, once; what Kafka did not take is tried again."""
-        view = self._view
-        minute = view.run_id, view.clock // MINUTE
-        if not view.clock or minute == self._looked:
-            return
-        due = [signal for _, exposure in self._exposures() for signal in self._due(exposure)]
-        for signal in due:
-            if not await self._worker.try_send(self._output(signal)):
-                return
-            log.info("squaring_off", strategy=signal.strategy, instrument=signal.instrument)
-        self._looked = minute
+    def is_due(self, partition: int, frame: TickFrame) -> bool:
+        """True when the frame is the first of its minute, and an instrument of the partition is to be left by then."""
+        minute = frame.run_id, frame.event_time // MINUTE
+        if self._minutes.get(partition) == minute:
+            return False
+        self._minutes[partition] = minute
+        first = self._first_of(trading_day(frame.event_time)).get(partition)
+        return first is not None and frame.event_time >= first
 
-    def _due(self, exposure: Exposure) -> Iterable[Signal]:
-        return square_offs(
-            exposure.account,
-            self._view.clock,
-            self._square_off,
-            self._view.prices,
-            run_id=self._view.run_id,
-            broker=self._worker.broker,
-        )
-
-    def _square_off(self, token: int, second: int) -> int | None:
-        return square_off(self._view.registry.by_token(token), trading_day(second))
-
-    def _output(self, signal: Signal) -> Output:
-        envelope = root(
-            signal,
-            message_id=signal.signal_id,
-            broker=self._worker.broker,
-            key=signal.account,
-            source=self._worker.stage,
-            at=event_time(signal.origin.event_time),
-        )
-        topic = self._worker.topics.name(Topic.SIGNALS_RAW, self._worker.broker)
-        return Output(topic, signal.account.encode(), encode(envelope))
+    def _first_of(self, day: date) -> dict[int, int]:
+        """By partition, the second of that day from which some instrument is to be left."""
+        if day not in self._first:
+            seconds: defaultdict[int, list[int]] = defaultdict(list)
+            for one in self._instruments:
+                due = square_off(one, day)
+                if due is not None:
+                    seconds[self._partition_of(one.co_location_group)].append(due)
+            self._first = {day: {partition: min(found) for partition, found in seconds.items()}}
+        return self._first[day]

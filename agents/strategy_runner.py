@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.hosts import Host, HostedInstance, Raised
 from agents.reference import Reference
+from agents.square_off import SquareOffClock
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
 from faust_app.runtime.codec import decode_frame, encode, event_time
@@ -24,15 +25,16 @@ from faust_app.runtime.consume import Decision, Record
 from faust_app.runtime.errors import DecodeError
 from faust_app.runtime.reference_data import StrategyInstance
 from faust_app.runtime.topics import Topic
-from models.messages import CATALOGUE
+from models.messages import CATALOGUE, ids
 from models.messages.control import StrategiesChanged
 from models.messages.envelope import Envelope
-from models.messages.signals import Signal
+from models.messages.signals import Signal, SquareOffDue
 from models.messages.ticks import TickFrame
 from tables import strategy_state
 from tables.journal import Output
 from tables.strategy_state import CheckpointTable
 from trading.market.instruments import InstrumentRegistry
+from trading.risk.square_off import MINUTE
 from trading.strategies.signals import signal_of
 
 log = structlog.get_logger(__name__)
@@ -49,6 +51,7 @@ class StrategyRunner:
         self._registry = InstrumentRegistry(())
         self._instances: dict[str, HostedInstance] | None = None
         self._hosts: dict[int, Host] = {}
+        self._square_off = SquareOffClock(worker.topics.partition)
         self._checkpoint_seconds = worker.settings.worker.checkpoint_seconds
         self._processed = metrics.TICKS_PROCESSED.labels(worker.stage, worker.broker)
         self._topic = worker.topics.name(Topic.MARKET_TICKS)
@@ -58,6 +61,7 @@ class StrategyRunner:
         data = self._reference.data
         instruments = await self._reference.load("instruments", data.load_instruments)
         self._registry = InstrumentRegistry(instruments)
+        self._square_off.watch(self._registry)
         rows = await self._reference.load("strategies", data.load_strategies)
         built = [self._build(row) for row in rows if row.enabled]
         self._instances = {one.name: one for one in built if one is not None}
@@ -135,7 +139,7 @@ class StrategyRunner:
         return self._hosts[partition]
 
     async def on_frame(self, record: Record) -> Decision:
-        """Give a frame to the strategies; their wishes become one signal per broker."""
+        """Say when positions have to be left, then give the frame to the strategies; a wish is a signal per broker."""
         frame = decode_frame(record.value)
         if self._instances is None:
             await self.load()
@@ -145,9 +149,9 @@ class StrategyRunner:
         self._checkpoint(host, frame)
         raised = list(host.apply(record.offset, frame))
         self._processed.inc(len(frame.ticks))
-        if not raised:
+        outputs = [*self._square_offs(record.partition, frame), *self._signals(frame, raised)]
+        if not outputs:
             return Decision()
-        outputs = list(self._signals(frame, raised))
         return Decision(outputs, delivered=lambda: self._count(frame, raised))
 
     def _checkpoint(self, host: Host, frame: TickFrame) -> None:
@@ -155,30 +159,40 @@ class StrategyRunner:
             self._table.save(checkpoint)
             metrics.STRATEGY_CHECKPOINTS.inc()
 
+    def _square_offs(self, partition: int, frame: TickFrame) -> Iterable[Output]:
+        if not self._square_off.is_due(partition, frame):
+            return
+        clock, run_id = frame.event_time, frame.run_id
+        for broker in self._worker.settings.enabled_brokers:
+            account = self._worker.settings.account_key(broker)
+            due = SquareOffDue(account=account, run_id=run_id, partition=partition, clock=clock)
+            message_id = ids.square_off_id(run_id, broker, partition, clock // MINUTE)
+            yield self._output(frame, due, broker, message_id, clock)
+
     def _signals(self, frame: TickFrame, raised: Iterable[Raised]) -> Iterable[Output]:
         for one in raised:
             for broker in one.brokers:
                 account = self._worker.settings.account_key(broker)
                 signal = signal_of(one.wish, one.cause, instance=one.instance, broker=broker, account=account)
-                yield self._output(frame, signal, broker)
+                yield self._output(frame, signal, broker, signal.signal_id, signal.origin.event_time)
 
-    def _output(self, frame: TickFrame, signal: Signal, broker: str) -> Output:
-        name, version = CATALOGUE[Signal]
+    def _output(self, frame: TickFrame, body: Signal | SquareOffDue, broker: str, message_id: str, at: int) -> Output:
+        name, version = CATALOGUE[type(body)]
         envelope = Envelope(
-            id=signal.signal_id,
+            id=message_id,
             type=name,
             version=version,
             broker=broker,
-            key=signal.account,
+            key=body.account,
             source=self._worker.stage,
-            occurred_at=event_time(signal.origin.event_time),
+            occurred_at=event_time(at),
             correlation_id=frame.id,
             causation_id=frame.id,
             trace_id=frame.id,
-            data=signal,
+            data=body,
         )
         topic = self._worker.topics.name(Topic.SIGNALS_RAW, broker)
-        return Output(topic, signal.account.encode(), encode(envelope))
+        return Output(topic, body.account.encode(), encode(envelope))
 
     def _count(self, frame: TickFrame, raised: Iterable[Raised]) -> None:
         seconds = (time.time_ns() - frame.received_ns) / NANOSECONDS

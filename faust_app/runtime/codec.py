@@ -85,6 +85,15 @@ def decode_any(raw: bytes | None) -> Envelope[Any]:
     return decode(body, raw)
 
 
+def decode_one_of(bodies: tuple[type[msgspec.Struct], ...], raw: bytes | None) -> Envelope[Any]:
+    """The envelope in `raw`, with a body of one of these types."""
+    envelope = decode_any(raw)
+    if not isinstance(envelope.data, bodies):
+        names = " or ".join(CATALOGUE[body][0] for body in bodies)
+        raise DecodeError(f"Expected a {names} message, got {envelope.type!r}")
+    return envelope
+
+
 def _refuse_newer(raw: bytes, name: str, newest: int) -> None:
     try:
         head = _decode_head(raw)

@@ -11,6 +11,7 @@ from models.messages import control, market, orders, portfolio, signals
 
 CATALOGUE: dict[type[msgspec.Struct], tuple[str, int]] = {
     signals.Signal: ("signal.raised", 1),
+    signals.SquareOffDue: ("signal.square_off_due", 1),
     signals.AcceptedSignal: ("signal.accepted", 1),
     signals.DeniedSignal: ("signal.denied", 1),
     orders.OrderSubmitted: ("order.submitted", 1),

@@ -25,6 +25,11 @@ def signal_id(run_id: str, strategy: str, broker: str, instrument_token: int, ca
     return _derive("signal", run_id, strategy, broker, instrument_token, cause, leg)
 
 
+def square_off_id(run_id: str, broker: str, partition: int, minute: int) -> str:
+    """Id of the word that intraday positions of a partition have to be left, said in a minute of event time."""
+    return _derive("square-off", run_id, broker, partition, minute)
+
+
 def decision_id(signal: str) -> str:
     """Id of the risk manager's decision on a signal."""
     return _derive("decision", signal)

@@ -105,6 +105,18 @@ class Signal(Terms, frozen=True, kw_only=True):
     origin: Origin
 
 
+class SquareOffDue(Checked, frozen=True, kw_only=True):
+    """`signal.square_off_due` on `{b}.signals.raw`: some intraday positions have to be left by event second `clock`.
+
+    They are of instruments in a partition of `market.ticks`. Said once a minute; who knows the positions raises exits.
+    """
+
+    account: Text
+    run_id: Text
+    partition: Count
+    clock: Count
+
+
 class DeniedSignal(Checked, frozen=True, kw_only=True):
     """`signal.denied` on `{b}.signals.rejected`: why, as a code, a sentence and the values compared.
 

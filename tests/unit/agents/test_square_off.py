@@ -1,102 +1,116 @@
-"""Square-off raises each exit once a minute, and again when Kafka did not take it."""
+"""Square-off: which frames ask for it, and which exits the risk manager raises then."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 
-from agents.square_off import SquareOff
-from faust_app.runtime.codec import decode
-from faust_app.runtime.market_view import MarketView
+from agents.square_off import SquareOffClock
+from faust_app.runtime.codec import decode, encode, root
+from faust_app.runtime.consume import Decision, Record
 from faust_app.runtime.topics import Topics
-from models.messages.market import Mark, Marks
 from models.messages.orders import Product
-from models.messages.signals import Intent, Signal
-from tables.journal import Output
-from tests.factories import ACCOUNT, AT, exposure, filled, instrument, order
+from models.messages.signals import Intent, Signal, SquareOffDue
+from models.messages.ticks import TickFrame
+from tests.factories import ACCOUNT, AT, instrument
+from tests.unit.agents.test_risk_manager import Manager, orders
 from tests.unit.runtime.configurations import configured
-from trading.accounting.account import apply_fill
-from trading.market.instruments import InstrumentRegistry
 from trading.market.sessions import square_off, trading_day
 
 INFY = instrument()
+DUE = square_off(INFY, trading_day(AT)) or 0
+PARTITION = Topics(configured()).partition(INFY.co_location_group)
+HOLIDAY = 1_786_765_800  # 2026-08-15, a Saturday, 09:20 IST
 
 
-class Desk:
-    """The square-off with one account that holds 10 INFY, and what it has sent."""
+def frame(clock: int, run_id: str = "run") -> TickFrame:
+    return TickFrame(1, f"frame {clock}", run_id, 1, clock, 1, "shared", ())
 
-    def __init__(self, product: Product = Product.MIS) -> None:
-        settings = configured()
-        self.sent: list[Signal] = []
-        self.takes = True
-        self.exposure = exposure()
-        one = order(quantity=10, product=product)
-        apply_fill(self.exposure.account, filled(one, 10, "100", 10, event_time=AT), INFY)
-        self.view = MarketView(settings, InstrumentRegistry((INFY,)))
-        worker: Any = SimpleNamespace(
-            settings=settings,
-            broker="paper",
-            stage="risk_manager",
-            topics=Topics(settings),
-            try_send=self._try_send,
-        )
-        self.square_off = SquareOff(worker, self.view, lambda: [(ACCOUNT, self.exposure)])
 
-    async def _try_send(self, output: Output) -> bool:
-        assert output.topic == "paper.signals.raw"
-        assert output.key == ACCOUNT.encode()
-        if self.takes:
-            self.sent.append(decode(Signal, output.value).data)
-        return self.takes
+def asks(*clocks: int, partition: int = PARTITION) -> list[bool]:
+    """For each of the frames at these event seconds, whether it asks for a square-off."""
+    clock = SquareOffClock(Topics(configured()).partition)
+    clock.watch([INFY])
+    return [clock.is_due(partition, frame(second)) for second in clocks]
 
-    async def look_at(self, clock: int) -> None:
-        mark = Mark(INFY.instrument_token, 101 * 10_000, clock, "continuous")
-        self.view.apply(Marks(run_id="run", clock=clock, marks=(mark,)))
-        await self.square_off.look()
+
+def test_the_first_frame_of_each_minute_asks_from_the_square_off_on() -> None:
+    assert asks(DUE - 60, DUE - 1, DUE, DUE + 1, DUE + 59, DUE + 63, DUE + 64) == [
+        False, False, True, False, False, True, False,
+    ]  # fmt: skip
+
+
+def test_a_partition_without_instruments_and_a_day_without_trading_ask_for_nothing() -> None:
+    assert asks(DUE, partition=PARTITION + 1) == [False]
+    assert asks(HOLIDAY + 8 * 3600) == [False]
+
+
+def test_each_partition_day_and_run_asks_for_itself() -> None:
+    clock = SquareOffClock(lambda group: int(group == "B"))
+    clock.watch([INFY, instrument(instrument_token=408_321, exchange_token=1595, tradingsymbol="TCS", group="B")])
+    assert [clock.is_due(partition, frame(DUE)) for partition in (0, 1, 0)] == [True, True, False]
+    assert clock.is_due(0, frame(DUE, "another run"))
+    assert clock.is_due(0, frame(DUE + 86_400))
+    assert not clock.is_due(0, frame(DUE + 86_400 + 17 * 3600))  # the next day, before its open
+
+
+async def leave(manager: Manager, clock: int, *, partition: int = PARTITION, offset: int | None = None) -> Decision:
+    """Tell the risk manager that intraday positions are due."""
+    manager.offset = manager.offset + 1 if offset is None else offset
+    due = SquareOffDue(account=ACCOUNT, run_id="run", partition=partition, clock=clock)
+    at = datetime.fromtimestamp(clock, UTC)
+    envelope = root(due, message_id=f"due {clock}", broker="paper", key=ACCOUNT, source="runner", at=at)
+    record = Record("paper.signals.raw", 0, manager.offset, ACCOUNT.encode(), encode(envelope), {})
+    return await manager.made.on_signal(record)
+
+
+def exits(decision: Decision) -> list[Signal]:
+    assert {(one.topic, one.key) for one in decision.outputs} <= {("paper.signals.raw", ACCOUNT.encode())}
+    return [decode(Signal, one.value).data for one in decision.outputs]
 
 
 @pytest.fixture
-def due() -> int:
-    found = square_off(INFY, trading_day(AT))
-    assert found is not None
-    return found
+def manager(monkeypatch: pytest.MonkeyPatch) -> Manager:
+    made = Manager(monkeypatch)
+    made.restart()
+    return made
 
 
-async def test_an_intraday_position_is_closed_from_the_square_off_time_on(due: int) -> None:
-    desk = Desk()
-    await desk.look_at(due - 1)
-    assert desk.sent == []
-    await desk.look_at(due)
-    (signal,) = desk.sent
+async def test_the_exit_of_a_position_is_raised_and_follows_from_the_frame(manager: Manager) -> None:
+    await manager.hold(10)
+    decision = await leave(manager, DUE + 3)
+    (signal,) = exits(decision)
     assert (signal.intent, signal.instrument, signal.product) == (Intent.CLOSE, INFY.key, Product.MIS)
-    assert (signal.origin.event_time, signal.origin.price) == (due, 101)
+    assert signal.origin.event_time == DUE
+    envelope = decode(Signal, decision.outputs[0].value)
+    assert (envelope.id, envelope.causation_id) == (signal.signal_id, f"due {DUE + 3}")
 
 
-async def test_it_is_asked_for_once_a_minute_until_it_is_flat(due: int) -> None:
-    desk = Desk()
-    for second in (0, 1, 59, 60, 119):
-        await desk.look_at(due + second)
-    assert [signal.origin.event_time - due for signal in desk.sent] == [0, 60]
-    assert len({signal.signal_id for signal in desk.sent}) == 2
-    desk.exposure.account.positions.clear()
-    await desk.look_at(due + 180)
-    assert len(desk.sent) == 2
+async def test_it_is_raised_again_in_the_next_minute_and_not_once_flat(manager: Manager) -> None:
+    await manager.hold(10)
+    first, again, later = [exits(await leave(manager, DUE + second))[0].signal_id for second in (0, 30, 60)]
+    assert first == again != later
+    manager.exposure.account.positions.clear()
+    assert exits(await leave(manager, DUE + 120)) == []
 
 
-async def test_what_kafka_did_not_take_is_raised_again_with_the_same_id(due: int) -> None:
-    desk = Desk()
-    desk.takes = False
-    await desk.look_at(due)
-    desk.takes = True
-    await desk.look_at(due + 1)
-    other = Desk()
-    await other.look_at(due)
-    assert [signal.signal_id for signal in desk.sent] == [signal.signal_id for signal in other.sent]
+async def test_before_it_is_due_and_for_another_partition_nothing_is_raised(manager: Manager) -> None:
+    await manager.hold(10)
+    assert exits(await leave(manager, DUE - 1)) == []
+    assert exits(await leave(manager, DUE, partition=PARTITION + 1)) == []
 
 
-async def test_a_delivery_position_is_left_alone(due: int) -> None:
-    desk = Desk(Product.CNC)
-    await desk.look_at(due + 60)
-    assert desk.sent == []
+async def test_a_delivery_position_is_left_alone(manager: Manager) -> None:
+    (one,) = orders(await manager.ask("buy", quantity=10, product=Product.CNC))
+    assert one.product is Product.CNC
+    assert exits(await leave(manager, DUE)) == []
+
+
+async def test_a_redelivery_raises_the_same_again(manager: Manager) -> None:
+    await manager.hold(10)
+    first = await leave(manager, DUE)
+    manager.restart()
+    again = await leave(manager, DUE, offset=manager.offset)
+    assert again.duplicate
+    assert [one.value for one in again.outputs] == [one.value for one in first.outputs] != []
