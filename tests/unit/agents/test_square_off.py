@@ -1,22 +1,30 @@
-"""Square-off: which frames ask for it, and which exits the risk manager raises then."""
+"""Square-off: which frames ask for it, what the runner says, and which exits the risk manager raises then."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from agents.hosts import HostedInstance
 from agents.square_off import SquareOffClock
-from faust_app.runtime.codec import decode, encode, root
+from agents.strategy_runner import StrategyRunner
+from faust_app.runtime.codec import decode, decode_any, encode, encode_frame, root
 from faust_app.runtime.consume import Decision, Record
 from faust_app.runtime.topics import Topics
+from models.messages.envelope import Envelope
 from models.messages.orders import Product
 from models.messages.signals import Intent, Signal, SquareOffDue
 from models.messages.ticks import TickFrame
-from tests.factories import ACCOUNT, AT, instrument
+from tests.backtest_runs import Told
+from tests.factories import ACCOUNT, AT, TOKEN, instrument
 from tests.unit.agents.test_risk_manager import Manager, orders
 from tests.unit.runtime.configurations import configured
+from trading.market.instruments import InstrumentRegistry
 from trading.market.sessions import square_off, trading_day
+from trading.strategies.base import Parameters, Seen, Wish
 
 INFY = instrument()
 DUE = square_off(INFY, trading_day(AT)) or 0
@@ -24,8 +32,8 @@ PARTITION = Topics(configured()).partition(INFY.co_location_group)
 HOLIDAY = 1_786_765_800  # 2026-08-15, a Saturday, 09:20 IST
 
 
-def frame(clock: int, run_id: str = "run") -> TickFrame:
-    return TickFrame(1, f"frame {clock}", run_id, 1, clock, 1, "shared", ())
+def frame(clock: int, run_id: str = "run", sequence: int = 1) -> TickFrame:
+    return TickFrame(1, f"frame {clock}", run_id, sequence, clock, 1, "shared", ())
 
 
 def asks(*clocks: int, partition: int = PARTITION) -> list[bool]:
@@ -53,6 +61,50 @@ def test_each_partition_day_and_run_asks_for_itself() -> None:
     assert clock.is_due(0, frame(DUE, "another run"))
     assert clock.is_due(0, frame(DUE + 86_400))
     assert not clock.is_due(0, frame(DUE + 86_400 + 17 * 3600))  # the next day, before its open
+
+
+class Leaver(Told):
+    """Wishes, with each new second, to be flat."""
+
+    def __init__(self, *_: object) -> None:
+        super().__init__(lambda _: (), lambda _: (Wish(instrument_token=TOKEN, intent=Intent.CLOSE),))
+
+    def last_seen(self, instrument_token: int) -> Seen:
+        return Seen(1, 15_000_000)
+
+
+def runner() -> StrategyRunner:
+    """The stage with one instance, on a table in memory."""
+    settings = configured()
+    worker: Any = SimpleNamespace(
+        settings=settings, broker="shared", stage="strategy_runner", topics=Topics(settings), table=lambda *_: {}
+    )
+    made = StrategyRunner(worker)
+    leaver = HostedInstance("leaver", Leaver, Parameters(), {TOKEN: INFY}, ("paper",), "1")
+    made._registry, made._instances = InstrumentRegistry([INFY]), {"leaver": leaver}
+    made._square_off.watch(made._registry)
+    return made
+
+
+async def said(made: StrategyRunner, clock: int, offset: int = 0) -> list[Envelope[Any]]:
+    """What the runner sends because of a frame."""
+    record = Record("market.ticks", PARTITION, offset, None, encode_frame(frame(clock, sequence=offset + 1)), {})
+    return [decode_any(one.value) for one in (await made.on_frame(record)).outputs]
+
+
+async def test_the_runner_says_it_ahead_of_what_strategies_wish() -> None:
+    made = runner()
+    assert [one.type for one in await said(made, DUE - 1)] == ["signal.raised"]
+    *due, wish = await said(made, DUE, 1)
+    assert [(one.broker, one.key) for one in due] == [("paper", ACCOUNT), ("zerodha", "zerodha:main")]
+    assert due[0].data == SquareOffDue(account=ACCOUNT, run_id="run", partition=PARTITION, clock=DUE)
+    assert due[0].causation_id == f"frame {DUE}"
+    assert wish.type == "signal.raised"
+    assert [one.type for one in await said(made, DUE + 1, 2)] == ["signal.raised"]
+
+
+async def test_another_runner_says_it_with_the_same_id() -> None:
+    assert [one.id for one in await said(runner(), DUE)] == [one.id for one in await said(runner(), DUE)]
 
 
 async def leave(manager: Manager, clock: int, *, partition: int = PARTITION, offset: int | None = None) -> Decision:
