@@ -38,7 +38,7 @@ integration: $(READY) ## Tests on the real stack
 	$(BIN)/python -m pytest -q tests/integration tests/e2e
 
 prove: $(READY) ## Long proofs: many rebalances and kills
-	$(BIN)/python -m pytest -q -m prove tests/chaos
+	$(BIN)/python -m pytest -q -rP -m prove tests/chaos
 
 bench: $(READY) ## Drive the running stack and report latency, lag, CPU and memory
 	$(BIN)/python -m benchmarks.pipeline $(ARGS)

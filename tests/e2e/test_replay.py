@@ -36,9 +36,9 @@ def record(folder: Path) -> Path:
     return folder
 
 
-def replay(folder: Path, recording: Path, speed: str, *more: str) -> dict[str, Any]:
-    """Replay on a state folder of its own; the summary."""
-    stack = RunningStack(folder, "sandbox", **WIDE_LIMITS)
+def replay(folder: Path, recording: Path, speed: str, *more: str, **variables: str) -> dict[str, Any]:
+    """Replay on a state folder of its own; the summary. `variables` are added to the environment."""
+    stack = RunningStack(folder, "sandbox", **WIDE_LIMITS, **variables)
     arguments = ["replay", str(recording), "--speed", speed, "--no-view", "--json", str(stack.summary_file), *more]
     done = subprocess.run(
         [*COMMAND, *arguments],
