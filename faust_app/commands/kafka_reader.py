@@ -47,14 +47,18 @@ async def messages(
 ) -> list[Any]:
     """What is in the topic now, by partition and offset: all, from `offset`, or the `newest` of each partition."""
     found: list[Any] = []
-    for tp in await partitions(config, consumer, topic):
-        begin = (await consumer.beginning_offsets([tp]))[tp]
-        end = (await consumer.end_offsets([tp]))[tp]
+    named = await partitions(config, consumer, topic)
+    begins, ends = await consumer.beginning_offsets(named), await consumer.end_offsets(named)
+    for tp in named:
+        begin, end = begins[tp], ends[tp]
         start = begin if newest is None else max(begin, end - newest)
         start = start if offset is None else max(begin, offset)
+        if start >= end:  # nothing to read; a fetch that waits would hold up what is asked next
+            continue
         consumer.assign([tp])
         consumer.seek(tp, start)
         while await consumer.position(tp) < end:
             batch = await consumer.getmany(tp, timeout_ms=PATIENCE_MS)
             found.extend(message for message in batch.get(tp, []) if message.offset < end)
+        consumer.unsubscribe()
     return found

@@ -137,7 +137,9 @@ def test_garbage_on_any_topic_ends_in_its_dead_letters(stack: RunningStack) -> N
             90,
         )
         letters = stack.messages(f"{topic}.dlq")
-        assert Counter(letter.value or b"" for letter in letters) == Counter(values * readers[topic])
+        found, wanted = Counter(letter.value or b"" for letter in letters), Counter(values * readers[topic])
+        assert found.keys() == wanted.keys()
+        assert found >= wanted  # a letter may come twice, as any message
         for letter in letters:
             headers = dict(letter.headers)
             assert headers["origin-topic"].decode() == topic
