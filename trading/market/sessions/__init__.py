@@ -51,7 +51,6 @@ __all__ = [
     "Phase",
     "Schedule",
     "Stage",
-    "boundaries",
     "continuous_hours",
     "day_kind",
     "intervals",
@@ -129,12 +128,6 @@ def continuous_hours(instrument: Instrument | None, day: date) -> tuple[tuple[in
     midnight = (day.toordinal() - EPOCH) * DAY_SECONDS - IST_SECONDS
     found = schedule_of(instrument, day.toordinal() - EPOCH)
     return tuple((midnight + first, midnight + end) for first, end in zip(found.opens, found.closes, strict=True))
-
-
-def boundaries(segment: str, day: date) -> tuple[tuple[int, Phase], ...]:
-    """The day's phases for a segment, as (second of the IST day, phase)."""
-    found = market_schedule(market_of_segment(segment), day.toordinal() - EPOCH)
-    return tuple(zip(found.starts, found.phases, strict=True))
 
 
 def market_intervals(market: Market, day: date) -> tuple[Interval, ...]:
