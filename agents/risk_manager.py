@@ -100,6 +100,7 @@ class RiskManager:
                 self._view.prices,
                 run_id=due.run_id,
                 broker=self._broker,
+                received_ns=due.received_ns,
             )
             exits = [one for one in asked if self._partition(one.instrument_token) == due.partition]
             change.put(due.account, exposure, [self._exit(one, envelope) for one in exits])

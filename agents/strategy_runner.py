@@ -165,7 +165,9 @@ class StrategyRunner:
         clock, run_id = frame.event_time, frame.run_id
         for broker in self._worker.settings.enabled_brokers:
             account = self._worker.settings.account_key(broker)
-            due = SquareOffDue(account=account, run_id=run_id, partition=partition, clock=clock)
+            due = SquareOffDue(
+                account=account, run_id=run_id, partition=partition, clock=clock, received_ns=frame.received_ns
+            )
             message_id = ids.square_off_id(run_id, broker, partition, clock // MINUTE)
             yield self._output(frame, due, broker, message_id, clock)
 

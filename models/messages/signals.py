@@ -115,6 +115,7 @@ class SquareOffDue(Checked, frozen=True, kw_only=True):
     run_id: Text
     partition: Count
     clock: Count
+    received_ns: Nanoseconds  # of the frame that moved the clock, for latency metrics only
 
 
 class DeniedSignal(Checked, frozen=True, kw_only=True):

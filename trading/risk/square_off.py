@@ -16,7 +16,7 @@ SquareOff = Callable[[int, int], int | None]  # token, event second -> the secon
 
 
 def square_offs(
-    account: Account, clock: int, square_off: SquareOff, marks: Marks, *, run_id: str, broker: str
+    account: Account, clock: int, square_off: SquareOff, marks: Marks, *, run_id: str, broker: str, received_ns: int = 0
 ) -> Iterator[Signal]:
     """The exits due at event second `clock`. Asked for again within the minute, they are the same, ids included."""
     for position in account.positions.values():
@@ -44,6 +44,6 @@ def square_offs(
                 event_time=at,
                 clock=at,
                 price=marks.get(position.instrument, position.average_price),
-                received_ns=0,
+                received_ns=received_ns,
             ),
         )

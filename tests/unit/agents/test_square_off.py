@@ -29,11 +29,12 @@ from trading.strategies.base import Parameters, Seen, Wish
 INFY = instrument()
 DUE = square_off(INFY, trading_day(AT)) or 0
 PARTITION = Topics(configured()).partition(INFY.co_location_group)
+RECEIVED_NS = 1_700_000_000_000_000_000
 HOLIDAY = 1_786_765_800  # 2026-08-15, a Saturday, 09:20 IST
 
 
 def frame(clock: int, run_id: str = "run", sequence: int = 1) -> TickFrame:
-    return TickFrame(1, f"frame {clock}", run_id, sequence, clock, 1, "shared", ())
+    return TickFrame(1, f"frame {clock}", run_id, sequence, clock, RECEIVED_NS, "shared", ())
 
 
 def asks(*clocks: int, partition: int = PARTITION) -> list[bool]:
@@ -97,7 +98,9 @@ async def test_the_runner_says_it_ahead_of_what_strategies_wish() -> None:
     assert [one.type for one in await said(made, DUE - 1)] == ["signal.raised"]
     *due, wish = await said(made, DUE, 1)
     assert [(one.broker, one.key) for one in due] == [("paper", ACCOUNT), ("zerodha", "zerodha:main")]
-    assert due[0].data == SquareOffDue(account=ACCOUNT, run_id="run", partition=PARTITION, clock=DUE)
+    assert due[0].data == SquareOffDue(
+        account=ACCOUNT, run_id="run", partition=PARTITION, clock=DUE, received_ns=RECEIVED_NS
+    )
     assert due[0].causation_id == f"frame {DUE}"
     assert wish.type == "signal.raised"
     assert [one.type for one in await said(made, DUE + 1, 2)] == ["signal.raised"]
@@ -110,7 +113,7 @@ async def test_another_runner_says_it_with_the_same_id() -> None:
 async def leave(manager: Manager, clock: int, *, partition: int = PARTITION, offset: int | None = None) -> Decision:
     """Tell the risk manager that intraday positions are due."""
     manager.offset = manager.offset + 1 if offset is None else offset
-    due = SquareOffDue(account=ACCOUNT, run_id="run", partition=partition, clock=clock)
+    due = SquareOffDue(account=ACCOUNT, run_id="run", partition=partition, clock=clock, received_ns=RECEIVED_NS)
     at = datetime.fromtimestamp(clock, UTC)
     envelope = root(due, message_id=f"due {clock}", broker="paper", key=ACCOUNT, source="runner", at=at)
     record = Record("paper.signals.raw", 0, manager.offset, ACCOUNT.encode(), encode(envelope), {})
@@ -134,7 +137,7 @@ async def test_the_exit_of_a_position_is_raised_and_follows_from_the_frame(manag
     decision = await leave(manager, DUE + 3)
     (signal,) = exits(decision)
     assert (signal.intent, signal.instrument, signal.product) == (Intent.CLOSE, INFY.key, Product.MIS)
-    assert signal.origin.event_time == DUE
+    assert (signal.origin.event_time, signal.origin.received_ns) == (DUE, RECEIVED_NS)
     envelope = decode(Signal, decision.outputs[0].value)
     assert (envelope.id, envelope.causation_id) == (signal.signal_id, f"due {DUE + 3}")
 
