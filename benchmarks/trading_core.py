@@ -136,10 +136,11 @@ def signal(number: int, instrument: Instrument) -> Signal:
 def order(number: int, **values: object) -> PlannedOrder:
     """An order to buy 100 at the market."""
     instrument = UNIVERSE[number % INSTRUMENTS]
-    order_id = ids.order_id(str(number), 0)
+    signal_id = f"earlier {number}"  # never one of `signal`'s
+    order_id = ids.order_id(signal_id, 0)
     defaults: dict[str, object] = {
         "order_id": order_id,
-        "signal_id": str(number),
+        "signal_id": signal_id,
         "slice_number": 0,
         "account": "paper:main",
         "strategy": "momentum",

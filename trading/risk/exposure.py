@@ -85,10 +85,10 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
 class Exposure(msgspec.Struct, kw_only=True):
     """State of one account.
 
-    By event seconds: `last_accepted` under `strategy|instrument|side`, and in `accepted_at` the orders accepted by
-    strategy. `accepted_today` counts a strategy's orders, `bracket_exits` the units that stops and targets of entries,
-    sent today, have taken off a position (by its key). `recent` holds the changes of the last seconds,
-    `waiting` the signals of groups whose other legs have not come yet.
+    By event seconds: `last_accepted` under `strategy|instrument|side`, and in `accepted_at`, the oldest first, the
+    orders accepted by strategy. `accepted_today` counts a strategy's orders, `bracket_exits` the units that stops and
+    targets of entries, sent today, have taken off a position (by its key). `recent` holds the changes of the last
+    seconds, `waiting` the signals of groups whose other legs have not come yet.
     """
 
     account: Account
@@ -136,9 +136,10 @@ class Exposure(msgspec.Struct, kw_only=True):
     def orders_within(self, seconds: int, clock: int, strategy: str | None = None) -> int:
         """Orders accepted in the last `seconds` before `clock`, and after it, of one strategy or of all."""
         count = 0
-        for second, orders in self.accepted_at.items():
-            if second > clock - seconds:
-                count += sum(orders.values()) if strategy is None else orders.get(strategy, 0)
+        for second, orders in reversed(self.accepted_at.items()):
+            if second <= clock - seconds:
+                break
+            count += sum(orders.values()) if strategy is None else orders.get(strategy, 0)
         return count
 
 
@@ -168,11 +169,15 @@ def reserve(exposure: Exposure, accepted: AcceptedSignal, instrument: Instrument
 
 
 def _count_rate(exposure: Exposure, strategy: str, second: int, count: int) -> None:
-    orders = exposure.accepted_at.setdefault(second, {})
+    """Seconds stay in their order, the oldest first; signals may be decided in another."""
+    found = exposure.accepted_at
+    is_late = bool(found) and second < next(reversed(found))
+    orders = found.setdefault(second, {})
     orders[strategy] = orders.get(strategy, 0) + count
-    newest = max(exposure.accepted_at)
-    if len(exposure.accepted_at) > MOST_RATE_SECONDS:
-        exposure.accepted_at = {at: one for at, one in exposure.accepted_at.items() if at > newest - MOST_RATE_SECONDS}
+    if is_late:
+        found = exposure.accepted_at = dict(sorted(found.items()))
+    while (oldest := next(iter(found))) <= next(reversed(found)) - MOST_RATE_SECONDS:
+        del found[oldest]
 
 
 def apply_fill(exposure: Exposure, filled: OrderFilled, instrument: Instrument) -> None:

@@ -309,6 +309,15 @@ def test_only_the_last_minute_of_orders_is_kept() -> None:
     assert AT not in found.accepted_at
 
 
+def test_orders_accepted_out_of_turn_are_counted_in_their_second() -> None:
+    found = exposure()
+    for second in (AT + 9, AT + 3, AT + 6):
+        at = origin(event_time=second, clock=second)
+        accept(found, entry(signal_id=str(second), origin=at), limit=limits(max_daily_trades=10**6))
+    assert list(found.accepted_at) == [AT + 3, AT + 6, AT + 9]
+    assert [found.orders_within(4, AT + second) for second in (3, 6, 7, 10, 13)] == [3, 3, 2, 1, 0]
+
+
 def test_the_state_stays_small_over_days_of_trading() -> None:
     found, sizes = exposure(), []
     for day in range(10):
