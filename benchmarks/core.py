@@ -126,8 +126,8 @@ def whole_backtest(count: int) -> dict[str, Any]:
 
 
 def orders(seconds: float) -> dict[str, Any]:
-    """Orders a second: decided, reserved, placed, matched, folded, and booked in risk and in the portfolio."""
-    taken = measure("an order from decide to the portfolio", life_of_an_order_batches(), seconds)
+    """Orders a second: decided, reserved, placed, matched, folded, and booked in the account with its charges."""
+    taken = measure("an order from decision to account", life_of_an_order_batches(), seconds)
     return {"orders_per_second": round(1e6 / taken), "batch": BATCH, "positions": INSTRUMENTS}
 
 

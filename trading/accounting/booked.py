@@ -58,6 +58,9 @@ def remember(orders: Orders, finished: Finished, order_id: str, order: OrderTurn
 
 def book_units(order: OrderTurnover, start: int, end: int) -> int:
     """Book the units from `start` to `end`; returns how many of them had not been booked."""
+    if start == order.cumulative_quantity and not order.ahead:  # in turn, as nearly always
+        order.cumulative_quantity = max(start, end)
+        return order.cumulative_quantity - start
     spans = [(0, order.cumulative_quantity), *order.ahead]
     new = end - start - sum(max(min(end, last) - max(start, first), 0) for first, last in spans)
     if new:

@@ -72,7 +72,9 @@ def strikes(contract: Contract | None, quantity: int) -> Decimal:
 def figures(exposure: Exposure, strategy: str, limits: Limits, marks: Marks) -> Figures:
     """The figures of an account and of one strategy in it. `limits` are the account's: they hold the margin rates."""
     account, own, others = exposure.account, Part(), Part()
-    _add_positions(exposure, strategy, marks, own, others)
+    _collect_positions(exposure, strategy, marks, own, others)
+    own.sum_up()
+    others.sum_up()
     own_value = sum(own.sums) - own.settled
     equity = account.cash + own_value + sum(others.sums) - others.settled
     own.sums, others.sums = [abs(one) for one in own.sums], [abs(one) for one in others.sums]
@@ -92,21 +94,26 @@ def figures(exposure: Exposure, strategy: str, limits: Limits, marks: Marks) -> 
 
 
 class Part:
-    """Rupees of the strategy's or of all others' positions: `sums` by funding, of longs and of shorts in turn.
+    """Rupees of the strategy's or of all others' positions: `worths` by funding, of longs and of shorts in turn.
 
     `settled` is what of futures has been paid in cash, `strikes` what written options would be exercised at.
     """
 
-    __slots__ = ("settled", "strikes", "sums")
+    __slots__ = ("settled", "strikes", "sums", "worths")
 
     def __init__(self) -> None:
-        self.sums: list[Any] = [0] * 8  # an int as long as nothing is added: that is faster than Decimal(0)
+        self.worths: list[list[Decimal]] = [[] for _ in range(8)]
+        self.sums: list[Any] = []
         self.settled = ZERO
         self.strikes = ZERO
 
+    def sum_up(self) -> None:
+        """Of nothing the sum is an int: that is faster than Decimal(0)."""
+        self.sums = [sum(one) for one in self.worths]
 
-def _add_positions(exposure: Exposure, strategy: str, marks: Marks, own: Part, others: Part) -> None:
-    own_sums, other_sums = own.sums, others.sums
+
+def _collect_positions(exposure: Exposure, strategy: str, marks: Marks, own: Part, others: Part) -> None:
+    own_worths, other_worths, mark_of = own.worths, others.worths, marks.get
     for one in exposure.account.positions.values():
         quantity = one.quantity
         if not quantity:
@@ -121,12 +128,9 @@ def _add_positions(exposure: Exposure, strategy: str, marks: Marks, own: Part, o
             if kind == WRITTEN:
                 part.strikes += strikes(contract, quantity)
         at = 2 * kind + (quantity < 0)
-        mark = marks.get(one.instrument, one.mark)
+        mark = mark_of(one.instrument, one.mark)
         worth = one.cost if mark is None else quantity * mark  # accounting's, without the cost of a call
-        if is_own:
-            own_sums[at] += worth
-        else:
-            other_sums[at] += worth
+        (own_worths if is_own else other_worths)[at].append(worth)
 
 
 def _add_entries(exposure: Exposure, strategy: str, own: Part, others: Part) -> None:
