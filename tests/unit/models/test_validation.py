@@ -28,7 +28,7 @@ from models.messages.orders import (
     Product,
 )
 from models.messages.portfolio import PortfolioSnapshot, PositionSnapshot, SnapshotCause
-from models.messages.signals import AcceptedSignal, DeniedSignal
+from models.messages.signals import AcceptedSignal, DeniedSignal, SquareOffDue
 from models.messages.validation import LATEST_SECOND, MAX_MONEY, MAX_QUANTITY
 from tests import factories as build
 
@@ -107,6 +107,7 @@ BODIES: list[msgspec.Struct] = [
     TradingStateChanged(scope="all", state=TradingState.HALTED, revision=3, actor="me", reason="test"),
     LimitsChanged(scope="paper:main", actor="me", reason="test"),
     StrategiesChanged(strategies=("momentum",), actor="me", reason="test"),
+    SquareOffDue(account="paper:main", run_id="r", partition=0, clock=build.AT, received_ns=1),
     ReconciliationDifference(
         account=build.ACCOUNT, kind="position", subject="NSE:INFY", ours="1", theirs="2", resolved=False
     ),
