@@ -32,3 +32,15 @@ class RedisKeys:
     def workers(self) -> str:
         """Hash of worker -> `applied revision|wall time`, written by each view."""
         return f"{self._prefix}:trading-state:workers"
+
+    def lease(self, account: str) -> str:
+        """Who may place orders of an account: `fence|owner`, gone when not renewed."""
+        return f"{self._prefix}:lease:{account}"
+
+    def fence(self, account: str) -> str:
+        """Counter of an account's leases."""
+        return f"{self._prefix}:lease:{account}:fence"
+
+    def order_calls(self, account: str, what: str) -> str:
+        """What an account has used of its order calls: `pace`, `minute`, `day:YYYY-MM-DD`."""
+        return f"{self._prefix}:order-calls:{account}:{what}"

@@ -69,6 +69,12 @@ def _password(file: Path | None) -> str | None:
         raise ConfigurationError(f"redis.password_file {file}: {error.strerror}") from error
 
 
+def is_cancelled() -> bool:
+    """Ask after each call: on Python 3.11 `asyncio.wait_for`, which the client uses, may swallow a cancellation."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class TradingStateStore:
     """Reads and writes the states. Methods raise RedisError while Redis is away."""
 
@@ -120,12 +126,6 @@ def _parse(row: str) -> ScopeState:
         return ScopeState(TradingState.HALTED, 0, "nobody", f"The stored state cannot be read: {row[:100]!r}")
 
 
-def _is_cancelled() -> bool:
-    """On Python 3.11 `asyncio.wait_for`, which the Redis client uses, may swallow a cancellation."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
 class TradingStateView:
     """A worker's current copy of the states."""
 
@@ -161,7 +161,7 @@ class TradingStateView:
     async def run(self) -> None:
         """Follow until cancelled; tries again while Redis is away."""
         try:
-            while not _is_cancelled():
+            while not is_cancelled():
                 try:
                     await self._follow()
                 except (RedisError, OSError, TimeoutError) as error:
@@ -173,7 +173,7 @@ class TradingStateView:
     async def _follow(self) -> None:
         async with self._redis.pubsub() as channel:
             await channel.subscribe(self._channel)
-            while not _is_cancelled():
+            while not is_cancelled():
                 await self._read()
                 await channel.get_message(ignore_subscribe_messages=True, timeout=POLL_SECONDS)
 

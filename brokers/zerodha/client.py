@@ -1,0 +1,167 @@
+"""Kite's REST API for one account, through its own client, without blocking the event loop.
+
+A bounded number of calls is in flight, each in a thread with a client of its own. A write is sent once, whatever
+happens: no retry, no redirect. Its answer is a value. Reads raise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from kiteconnect import KiteConnect
+from kiteconnect.exceptions import PermissionException, TokenException
+from requests import Response
+from requests.exceptions import InvalidURL
+
+from brokers.answers import Answer, Taken, Unknown
+from brokers.errors import BrokerFailure, SessionRefused
+from brokers.zerodha.outcomes import WireError, answer_of
+
+T = TypeVar("T")
+Row = dict[str, Any]
+Token = Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where Kite is, and who asks. `root` None is Kite's own; `token` gives today's access token, empty for none."""
+
+    root: str | None
+    api_key: str
+    token: Token
+    timeout_seconds: float = 7.0
+    most_in_flight: int = 4
+
+
+class _Caller(threading.local):
+    """A thread's own client, and what the last response in it said when it was an error."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.wire: WireError | None = None
+        self.kite = KiteConnect(endpoint.api_key, root=endpoint.root, timeout=endpoint.timeout_seconds)
+        self.kite.reqsession.trust_env = False  # no proxy of the environment sees the token
+        self.kite.reqsession.hooks["response"].append(self._note)
+
+    def _note(self, response: Response, **_: Any) -> None:
+        self.wire = WireError(response.status_code, _error_type(response))
+        if response.is_redirect or response.is_permanent_redirect:
+            raise InvalidURL("The broker answered with a redirect")
+
+
+def _error_type(response: Response) -> str:
+    try:
+        found = response.json().get("error_type")
+    except (ValueError, AttributeError):
+        return ""
+    return found if isinstance(found, str) else ""
+
+
+class ZerodhaClient:
+    """Writes answer with a value; reads raise SessionRefused or BrokerFailure. Close it when done."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._callers = _Caller(endpoint)
+        self._threads = ThreadPoolExecutor(endpoint.most_in_flight, thread_name_prefix="kite")
+
+    def close(self) -> None:
+        """Give up what has not been called yet; calls in flight end in their own time."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def place(self, variety: str, fields: Row) -> Answer:
+        """Place an order with Kite's parameters, `brokers.zerodha.mapping.order_fields`."""
+        return await self._write(lambda kite: kite.place_order(variety, **fields))
+
+    async def modify(self, variety: str, broker_order_id: str, fields: Row) -> Answer:
+        """Ask to change an order; taken means that the request was."""
+        return await self._write(lambda kite: kite.modify_order(variety, broker_order_id, **fields))
+
+    async def cancel(self, variety: str, broker_order_id: str) -> Answer:
+        """Ask to cancel what rests of an order; taken means that the request was."""
+        return await self._write(lambda kite: kite.cancel_order(variety, broker_order_id))
+
+    async def orders(self) -> list[Row]:
+        """Every order of the account's day, whoever placed it."""
+        return await self._rows(lambda kite: kite.orders())
+
+    async def trades(self) -> list[Row]:
+        """Every trade of the account's day."""
+        return await self._rows(lambda kite: kite.trades())
+
+    async def holdings(self) -> list[Row]:
+        """Delivery holdings."""
+        return await self._rows(lambda kite: kite.holdings())
+
+    async def positions(self) -> list[Row]:
+        """Net positions, deliveries of the day among them."""
+        found = await self._read(lambda kite: kite.positions())
+        rows = found.get("net") if isinstance(found, dict) else None
+        return _checked_rows(rows)
+
+    async def funds(self) -> Row:
+        """Margins of the equity segment."""
+        return _checked_row(await self._read(lambda kite: kite.margins("equity")))
+
+    async def profile(self) -> Row:
+        """The user: the call that proves a session."""
+        return _checked_row(await self._read(lambda kite: kite.profile()))
+
+    async def _write(self, call: Callable[[KiteConnect], Any]) -> Answer:
+        try:
+            taken = await self._in_thread(call)
+        except _Failed as failed:
+            return answer_of(failed.error, failed.wire)
+        return Taken(str(taken)) if taken else Unknown("The answer names no order")
+
+    async def _rows(self, call: Callable[[KiteConnect], Any]) -> list[Row]:
+        return _checked_rows(await self._read(call))
+
+    async def _read(self, call: Callable[[KiteConnect], Any]) -> Any:
+        try:
+            return await self._in_thread(call)
+        except _Failed as failed:
+            answer = answer_of(failed.error, failed.wire)
+            if isinstance(failed.error, TokenException | PermissionException):
+                raise SessionRefused(answer.reason) from failed.error
+            raise BrokerFailure(answer.reason) from failed.error
+
+    async def _in_thread(self, call: Callable[[KiteConnect], T]) -> T:
+        token = self._endpoint.token()
+        if not token:
+            raise _Failed(TokenException("There is no session: log in", code=403), WireError(403, "TokenException"))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._call, call, token)
+
+    def _call(self, call: Callable[[KiteConnect], T], token: str) -> T:
+        caller = self._callers
+        caller.wire = None
+        caller.kite.set_access_token(token)
+        try:
+            return call(caller.kite)
+        except Exception as error:  # of the client: KeyError and TypeError for answers it cannot read
+            raise _Failed(error, caller.wire) from error
+
+
+class _Failed(Exception):
+    """Carries a call's error and the response behind it out of the thread."""
+
+    def __init__(self, error: Exception, wire: WireError | None) -> None:
+        super().__init__(type(error).__name__)
+        self.error = error
+        self.wire = wire
+
+
+def _checked_rows(found: Any) -> list[Row]:
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise BrokerFailure("The answer is no list of rows")
+    return found
+
+
+def _checked_row(found: Any) -> Row:
+    if not isinstance(found, dict):
+        raise BrokerFailure("The answer is no object")
+    return found

@@ -1,0 +1,173 @@
+"""Our orders in Kite's words, and Kite's rows in ours. Kite's times are naive IST; its prices are JSON numbers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from brokers.zerodha.statuses import read_status
+from models.messages.orders import OrderStatus, OrderType, OrderUpdate, PlannedOrder, Validity
+from models.messages.validation import LATEST_SECOND, MAX_MONEY, MAX_QUANTITY
+from trading.market.sessions import IST
+
+REGULAR = "regular"
+LONGEST_TEXT = 300
+MICRO = Decimal("0.000001")
+PROTECTED = (OrderType.MARKET, OrderType.SL_M)
+Row = dict[str, Any]
+
+
+class BadRow(ValueError):
+    """Raised for a row of the broker that lacks what is needed or holds what cannot be."""
+
+
+class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as the broker's book has it. Prices in rupees, quantities in units, times in epoch seconds."""
+
+    broker_order_id: str
+    tag: str
+    variety: str
+    exchange: str
+    tradingsymbol: str
+    instrument_token: int
+    side: str
+    product: str
+    order_type: str
+    status: OrderStatus
+    unknown_status: str
+    quantity: int
+    filled_quantity: int
+    average_price: Decimal
+    reason: str
+    updated_at: int
+
+    @property
+    def instrument(self) -> str:
+        """Its key, as in `NSE:INFY`."""
+        return f"{self.exchange}:{self.tradingsymbol}"
+
+
+def order_fields(order: PlannedOrder) -> Row:
+    """Parameters of Kite's place_order but for the variety. Prices go as text: they stay exact."""
+    exchange, _, symbol = order.instrument.partition(":")
+    fields: Row = {
+        "exchange": exchange,
+        "tradingsymbol": symbol,
+        "transaction_type": order.side.value,
+        "quantity": order.quantity,
+        "product": order.product.value,
+        "order_type": order.order_type.value,
+        "validity": order.validity.value,
+        "tag": order.tag,
+    }
+    if order.limit_price is not None:
+        fields["price"] = str(order.limit_price)
+    if order.trigger_price is not None:
+        fields["trigger_price"] = str(order.trigger_price)
+    if order.validity is Validity.TTL:
+        fields["validity_ttl"] = order.validity_minutes
+    if order.order_type in PROTECTED:
+        fields["market_protection"] = str(order.market_protection)
+    return fields
+
+
+def read_order(row: Row) -> BrokerOrder:
+    """One order of the book or of an update on the socket. Raises BadRow."""
+    reading = read_status(_text(row, "status"))
+    filled, quantity = _count(row, "filled_quantity"), _count(row, "quantity")
+    return BrokerOrder(
+        broker_order_id=_text(row, "order_id", required=True),
+        tag=_text(row, "tag"),
+        variety=_text(row, "variety") or REGULAR,
+        exchange=_text(row, "exchange"),
+        tradingsymbol=_text(row, "tradingsymbol"),
+        instrument_token=_count(row, "instrument_token"),
+        side=_text(row, "transaction_type"),
+        product=_text(row, "product"),
+        order_type=_text(row, "order_type"),
+        status=reading.status,
+        unknown_status=reading.unknown[:LONGEST_TEXT],
+        quantity=quantity,
+        filled_quantity=filled,
+        average_price=read_decimal(row, "average_price"),
+        reason=_text(row, "status_message")[:LONGEST_TEXT],
+        updated_at=read_time(row.get("exchange_update_timestamp")) or read_time(row.get("order_timestamp")),
+    )
+
+
+def update_of(order: BrokerOrder, order_id: str, reporter: str) -> OrderUpdate:
+    """The report that concerns one of our orders. Without a time of the broker's it counts as oldest."""
+    return OrderUpdate(
+        order_id=order_id,
+        broker_order_id=order.broker_order_id,
+        status=order.status,
+        cumulative_quantity=order.filled_quantity,
+        average_price=order.average_price,
+        reason=order.reason,
+        event_time=order.updated_at,
+        unknown_status=order.unknown_status,
+        reporter=reporter,
+    )
+
+
+def read_time(value: Any) -> int:
+    """Epoch second of one of Kite's times; 0 for none, and for what is none."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return 0
+    if not isinstance(value, datetime):
+        return 0
+    try:
+        second = int((value if value.tzinfo else value.replace(tzinfo=IST)).timestamp())
+    except (OverflowError, ValueError):
+        return 0
+    return second if 0 <= second <= LATEST_SECOND else 0
+
+
+def read_decimal(row: Row, name: str) -> Decimal:
+    """A price or an amount in rupees, to six places; 0 where there is none. Raises BadRow."""
+    value = row.get(name)
+    if value is None or value == "":
+        return Decimal(0)
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise BadRow(f"{name} is no number")
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation as error:
+        raise BadRow(f"{name} is no number") from error
+    if not found.is_finite() or abs(found) > MAX_MONEY:
+        raise BadRow(f"{name} is beyond all bounds")
+    return found.quantize(MICRO) if found.as_tuple().exponent < -6 else found  # type: ignore[operator]
+
+
+def read_quantity(row: Row, name: str) -> int:
+    """Units, negative for short; 0 where there are none. Raises BadRow."""
+    value = row.get(name)
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_QUANTITY:
+        raise BadRow(f"{name} is no quantity")
+    if value != int(value):
+        raise BadRow(f"{name} is no whole quantity")
+    return int(value)
+
+
+def _count(row: Row, name: str) -> int:
+    found = read_quantity(row, name)
+    if found < 0:
+        raise BadRow(f"{name} is negative")
+    return found
+
+
+def _text(row: Row, name: str, *, required: bool = False) -> str:
+    value = row.get(name)
+    if value is None and not required:
+        return ""
+    if not isinstance(value, str) or (required and not value):
+        raise BadRow(f"{name} is no text")
+    return value
