@@ -33,8 +33,9 @@ check: $(READY) ## Lint, types, import layers, generated documents and calendar
 	$(BIN)/python -m tools.generate_docs --check
 	$(BIN)/python -m tools.generate_calendar --check
 
-unit: $(READY) ## Tests without Kafka, PostgreSQL or Redis, with coverage
-	$(BIN)/python -m pytest -q -n auto --dist worksteal --cov --cov-report term tests/unit tests/property tests/contract
+unit: $(READY) ## Tests without Kafka, PostgreSQL or Redis; coverage of all but the properties
+	$(BIN)/python -m pytest -q -n auto --dist worksteal --cov --cov-report term tests/unit tests/contract
+	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/property
 
 integration: $(READY) ## Tests on the real stack
 	$(BIN)/python -m pytest -q tests/integration tests/e2e

@@ -34,12 +34,15 @@ class Received(NamedTuple):
 
 
 class TickRecorder:
-    """Collects the frames of all partitions. `decode` makes a frame of its bytes. Counts ticks written and left out."""
+    """Collects the frames of all partitions. `decode` makes a frame of its bytes.
+
+    Counts ticks written and left out, and of those written the ones whose token `keys` does not have.
+    """
 
     def __init__(
         self, store: TickStore, partitions: int, decode: Callable[[bytes], TickFrame], keys: Mapping[int, str]
     ) -> None:
-        self.ticks = self.left_out = 0
+        self.ticks = self.left_out = self.unnamed = 0
         self._store = store
         self._partitions = partitions
         self._decode = decode
@@ -127,4 +130,6 @@ class TickRecorder:
 
     def _rows(self, frames: Iterable[Received]) -> Iterator[Row]:
         for one in frames:
-            yield from rows_of(self._decode(one.raw), one.partition, self._keys)
+            frame = self._decode(one.raw)
+            self.unnamed += sum(tick.instrument_token not in self._keys for tick in frame.ticks)
+            yield from rows_of(frame, one.partition, self._keys)

@@ -112,7 +112,11 @@ async def _pause(stop: asyncio.Event) -> None:
 
 def _said(recorder: TickRecorder) -> str:
     left_out = f"; {recorder.left_out:,} left out: their market time had been recorded" if recorder.left_out else ""
-    return f"{recorder.ticks:,} ticks recorded{left_out}"
+    unnamed = (
+        f"; {recorder.unnamed:,} of them have tokens of no loaded instrument, so a backtest cannot use them: see "
+        "`alpha-panda instruments load`"
+    )
+    return f"{recorder.ticks:,} ticks recorded{left_out}{unnamed if recorder.unnamed else ''}"
 
 
 async def read(

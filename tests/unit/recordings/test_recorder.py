@@ -9,6 +9,7 @@ import pytest
 
 from models.messages.ticks import Tick
 from recordings.errors import BadRecording
+from recordings.recorder import TickRecorder
 from recordings.store import TickStore
 from tests.factories import tick
 from tests.recorded import (
@@ -18,6 +19,7 @@ from tests.recorded import (
     TOKENS,
     Killed,
     Log,
+    decode,
     encoded,
     feed,
     frame,
@@ -57,6 +59,16 @@ def test_every_tick_is_stored_once_in_the_order_of_the_feed(tmp_path: Path, seed
     assert one.ticks == len(in_order(TWO_DAYS))
     assert store.next_offsets() == ends(TWO_DAYS)
     assert store.days() == [TODAY, trading_day(OPEN + DAY)]
+    assert one.unnamed == 0
+
+
+def test_ticks_of_unknown_tokens_are_stored_and_counted(tmp_path: Path) -> None:
+    one = TickRecorder(TickStore(tmp_path), PARTITIONS, decode, {TOKENS[0]: "NSE:S0"})
+    feed(one, TWO_DAYS, Random(1))
+    one.finish()
+    assert one.ticks == len(in_order(TWO_DAYS))
+    assert one.unnamed == sum(found.instrument_token != TOKENS[0] for _, found in in_order(TWO_DAYS))
+    assert 0 < one.unnamed < one.ticks
 
 
 def test_a_minute_is_stored_when_all_partitions_have_gone_beyond_it(tmp_path: Path) -> None:
