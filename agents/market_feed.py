@@ -27,6 +27,7 @@ from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
 from faust_app.runtime.codec import encode, encode_frame, event_time, new_id, root
 from faust_app.runtime.errors import ConfigurationError
+from faust_app.runtime.kite_session import session_view
 from faust_app.runtime.settings import PROJECT
 from faust_app.runtime.topics import SHARED, Topic
 from models.messages.market import Marks
@@ -91,11 +92,10 @@ class MarketFeed:
         return chosen
 
     def _connect(self, instruments: list[Instrument]) -> None:
-        if self._settings.api_key is None:
-            raise ConfigurationError("feed.api_key is not set: the feed needs Kite's API key or a sandbox's")
-        address = Address(
-            self._settings.ws_root, self._settings.api_key.get_secret_value(), self._settings.access_token_file
-        )
+        kite = self._worker.settings.kite
+        if kite.api_key is None:
+            raise ConfigurationError("kite.api_key is not set: the feed needs Kite's API key or a sandbox's")
+        address = Address(kite.ws_root, kite.api_key.get_secret_value(), session_view(self._worker.settings))
         tokens = [one.instrument_token for one in instruments]
         for number, start in enumerate(range(0, len(tokens), TOKENS_PER_CONNECTION)):
             part = tokens[start : start + TOKENS_PER_CONNECTION]

@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 
 from brokers.errors import BrokerFailure, SessionRefused
-from brokers.zerodha.session import login, write_token
+from brokers.zerodha.session import SessionStore, login, new_session_key
 from faust_app.runtime.settings import StackSettings
 from stack import ports
 from stack.process import Command
@@ -48,9 +48,10 @@ class Exchange:
 
     port: int
     market: MarketChoice
-    token_file: Path
+    session_file: Path
     api_key: str = field(default_factory=lambda: secrets.token_hex(8))
     api_secret: str = field(default_factory=lambda: secrets.token_hex(16))
+    session_key: str = field(default_factory=new_session_key)
     _opened_at: float = 0.0
     _request_token: str = ""
 
@@ -60,9 +61,9 @@ class Exchange:
         return f"http://{ports.HOST}:{self.port}"
 
     def overlay(self) -> dict[str, dict[str, object]]:
-        """As a layer of settings; the key goes through the environment."""
+        """As a layer of settings; the keys go through the environment."""
         ws_root = f"ws://{ports.HOST}:{self.port}"
-        return {"feed": {"root": self.root, "ws_root": ws_root, "access_token_file": str(self.token_file)}}
+        return {"kite": {"root": self.root, "ws_root": ws_root, "session_file": str(self.session_file)}}
 
     def service(self) -> Service:
         """To be supervised."""
@@ -104,12 +105,14 @@ class Exchange:
         if not self._request_token:
             return False
         try:
-            token = await asyncio.to_thread(login, self.root, self.api_key, self.api_secret, self._request_token)
+            session = await asyncio.to_thread(
+                login, self.root, self.api_key, self.api_secret, self._request_token, time.time()
+            )
         except SessionRefused:
             raise
         except BrokerFailure:
             return False
-        write_token(self.token_file, token)
+        SessionStore(self.session_file, self.session_key).write(session)
         return True
 
     async def ticks_of_finished(self) -> int | None:

@@ -150,7 +150,7 @@ class Run:
             self._state.note_session_date(day)
         stack = self._settings.stack
         port = ports.choose("the sandbox", stack.sandbox_port, type(stack).model_fields["sandbox_port"].default)
-        return Exchange(port, market.on(day), self._state.path / "run" / "access_token")
+        return Exchange(port, market.on(day), self._state.path / "run" / "kite-session")
 
     async def _bootstrap(self) -> None:
         done = await admin.bootstrap(self._settings, topic_specs(self._settings))
@@ -185,7 +185,8 @@ class Run:
         found = {"ALPHA_PANDA_PROFILE": self._settings.profile}
         found["ALPHA_PANDA__STACK__STATE_DIRECTORY"] = str(self._state.path)
         if self._exchange is not None:
-            found["ALPHA_PANDA__FEED__API_KEY"] = self._exchange.api_key
+            found["ALPHA_PANDA__KITE__API_KEY"] = self._exchange.api_key
+            found["ALPHA_PANDA__KITE__SESSION_KEY"] = self._exchange.session_key
         return found
 
     async def _watch(self) -> None:

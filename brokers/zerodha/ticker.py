@@ -12,14 +12,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
 from kiteconnect import KiteTicker
 from twisted.internet import reactor, task
 
-from brokers.zerodha.session import read_token
+from brokers.zerodha.session import SessionView
 
 log = structlog.get_logger(__name__)
 TOKENS_PER_CONNECTION = 3000
@@ -36,7 +35,7 @@ class Connection(StrEnum):
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
-    REFUSED = "refused"  # the access token is not accepted; waits for another one
+    REFUSED = "refused"  # there is no session, or it is not accepted; waits for another one
 
 
 class Listener(Protocol):
@@ -54,11 +53,11 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class Address:
-    """Where and as whom to connect. The token is read again for every new connection."""
+    """Where and as whom to connect. The session is asked for its token at every new connection."""
 
     ws_root: str | None
     api_key: str
-    access_token_file: Path | None
+    session: SessionView
 
 
 _starting = threading.Lock()
@@ -127,7 +126,10 @@ class Ticker:
 
     def _connect(self, cause: str) -> None:
         self._drop()
-        self._token = read_token(self._address.access_token_file)
+        self._token = self._address.session.token()
+        if not self._token:
+            self._become(Connection.REFUSED, self._address.session.reason)
+            return
         self._last_frame = time.monotonic()
         ticker = KiteTicker(
             self._address.api_key,
@@ -189,7 +191,8 @@ class Ticker:
     def _on_error(self, code: Any, reason: Any) -> None:
         if "403" in str(reason):
             self._ticker.stop_retry()
-            self._become(Connection.REFUSED, "The access token is not accepted")
+            self._address.session.refuse(self._token)
+            self._become(Connection.REFUSED, self._address.session.reason)
 
     def _on_close(self, code: Any, reason: Any) -> None:
         if self._state is not Connection.REFUSED:
@@ -201,7 +204,7 @@ class Ticker:
     def _check(self) -> None:
         """Replace a silent connection; after a refusal, connect when there is another token."""
         if self._state is Connection.REFUSED:
-            if read_token(self._address.access_token_file) not in ("", self._token):
+            if self._address.session.token() not in ("", self._token):
                 self._connect("token")
         elif self._state is Connection.CONNECTED and time.monotonic() - self._last_frame > self._silent_seconds:
             log.warning("socket_silent", connection=self._number, seconds=round(self._silent_seconds, 1))

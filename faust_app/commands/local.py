@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
         from stack.run import Options
 
         config = load_settings(profile)
-        market = None if config.feed.api_key is not None else synthetic_market(config.stack)
+        market = None if config.kite.api_key is not None else synthetic_market(config.stack)
         _check_writable(json_file)
         options = Options(market, {}, seconds=_seconds(duration), json_file=json_file, show_view=view)
         print_summary(run_stack(config, options))

@@ -43,25 +43,25 @@ def dump_of_server(config: Settings) -> RawDump:
     from brokers.errors import BrokerFailure, SessionRefused
     from brokers.zerodha.instruments import download_dump
 
-    root = config.feed.root or KITE
+    root = config.kite.root or KITE
     try:
-        return _raw_dump(root, download_dump(config.feed.root, *_credentials(config)))
+        return _raw_dump(root, download_dump(config.kite.root, *_credentials(config)))
     except SessionRefused as error:
-        raise ConfigurationError(f"{error}. Log in, and put today's access token in feed.access_token_file") from error
+        raise ConfigurationError(f"{error}. Run `alpha-panda login`") from error
     except BrokerFailure as error:
         raise TransientError(f"No instrument dump from {root}: {error}") from error
 
 
 def has_session(config: Settings) -> bool:
-    """True when there are an API key and an access token, valid or not."""
+    """True when there are an API key and an access token that has not run out."""
     return all(_credentials(config))
 
 
 def _credentials(config: Settings) -> tuple[str, str]:
-    from brokers.zerodha.session import read_token
+    from faust_app.runtime.kite_session import session_view
 
-    key = config.feed.api_key
-    return key.get_secret_value() if key else "", read_token(config.feed.access_token_file)
+    key = config.kite.api_key
+    return key.get_secret_value() if key else "", session_view(config).token()
 
 
 def _raw_dump(source: str, raw: bytes) -> RawDump:

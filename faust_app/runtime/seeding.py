@@ -38,7 +38,7 @@ async def seed(config: Settings, dump: RawDump) -> Seeded:
     strategies = default_strategies(config)
     today = datetime.now(IST).date()
     # another market on the sandbox lists other instruments
-    request = LoadRequest(dump, today, today, actor="seed", insist=config.feed.root is not None)
+    request = LoadRequest(dump, today, today, actor="seed", insist=config.kite.root is not None)
     loaded = await load(config, request)
     engine = create_engine(config, pool_size=1)
     try:

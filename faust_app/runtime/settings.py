@@ -83,13 +83,23 @@ class SeedSettings(Section):
     )
 
 
-class FeedSettings(Section):
-    """The market feed: which server, which instruments, how ticks are queued."""
+class KiteSettings(Section):
+    """Kite Connect, or a sandbox that speaks like it: where it is, and as whom to ask."""
 
     root: str | None = Field(None, description="REST root; none is Kite's own")
     ws_root: str | None = Field(None, description="WebSocket root; none is Kite's own")
-    api_key: SecretStr | None = Field(None, description="Kite API key")
-    access_token_file: Path | None = Field(None, description="file with today's access token, re-read after a 403")
+    api_key: SecretStr | None = Field(None, description="API key of the developer's application")
+    api_secret: SecretStr | None = Field(None, description="its secret; only `alpha-panda login` needs it")
+    session_file: Path = Field(Path(".local/kite-session"), description="today's session, encrypted")
+    session_key: SecretStr | None = Field(
+        None, description="key that encrypts the session; `alpha-panda login --new-key` makes one"
+    )
+    timeout_seconds: Positive = Field(7.0, description="longest wait for a connection, and for an answer")
+
+
+class FeedSettings(Section):
+    """The market feed: which instruments, how ticks are queued."""
+
     instruments_file: Path = Field(
         Path("config/instruments.yaml"), description="the list of instruments to subscribe to"
     )
@@ -229,6 +239,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()  # type: ignore[call-arg]
     postgres: PostgresSettings = PostgresSettings()  # type: ignore[call-arg]
     redis: RedisSettings = RedisSettings()  # type: ignore[call-arg]
+    kite: KiteSettings = KiteSettings()  # type: ignore[call-arg]
     feed: FeedSettings = FeedSettings()  # type: ignore[call-arg]
     seed: SeedSettings = SeedSettings()  # type: ignore[call-arg]
     brokers: dict[str, BrokerSettings] = Field(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from brokers.zerodha.frames import FrameDecoder
-from brokers.zerodha.session import login, read_token, write_token
+from brokers.zerodha.session import Session, SessionStore, SessionView, login, new_session_key
 from brokers.zerodha.ticker import Address, Connection, Ticker
 from models.messages.ticks import Mode, Tick
 from tests.exchange import Exchange, synthetic
@@ -57,16 +57,22 @@ def listener() -> Listener:
 
 
 @pytest.fixture
-def token_file(tmp_path: Path) -> Path:
-    return tmp_path / "access_token"
+def store(tmp_path: Path) -> SessionStore:
+    return SessionStore(tmp_path / "session", new_session_key())
+
+
+def log_in(exchange: Exchange, store: SessionStore) -> None:
+    sessions = exchange.sandbox.sessions
+    request_token = sessions.new_request_token()
+    store.write(login(exchange.root, sessions.api_key, sessions.api_secret, request_token, time.time()))
 
 
 @pytest.fixture
-def ticker(exchange: Exchange, listener: Listener, token_file: Path) -> Iterator[Ticker]:
-    sessions = exchange.sandbox.sessions
-    write_token(token_file, login(exchange.root, sessions.api_key, sessions.api_secret, sessions.new_request_token()))
+def ticker(exchange: Exchange, listener: Listener, store: SessionStore) -> Iterator[Ticker]:
+    api_key = exchange.sandbox.sessions.api_key
     tokens = [int(row["instrument_token"]) for row in exchange.client().instruments()]
-    address = Address(exchange.ws_root, sessions.api_key, token_file)
+    log_in(exchange, store)
+    address = Address(exchange.ws_root, api_key, SessionView(store, api_key, time.time))
     running = Ticker(0, address, tokens, listener, SILENT_SECONDS)
     running.start()
     wait_for(lambda: listener.ticks, "the first tick", 15)
@@ -115,20 +121,30 @@ def test_raising_listener_does_not_cost_the_connection(exchange: Exchange, liste
 
 @pytest.mark.usefixtures("ticker")
 def test_refused_token_stops_retrying_until_there_is_another(
-    exchange: Exchange, listener: Listener, token_file: Path
+    exchange: Exchange, listener: Listener, store: SessionStore
 ) -> None:
-    sessions = exchange.sandbox.sessions
-    sessions.close(sessions.api_key, read_token(token_file))
+    sessions, held = exchange.sandbox.sessions, store.read()
+    assert isinstance(held, Session)
+    sessions.close(sessions.api_key, held.access_token)
     exchange.drop_all()
     wait_for(lambda: listener.states[-1:] == [Connection.REFUSED], "the refusal", 30)
     listener.ticks.clear()
-    write_token(token_file, login(exchange.root, sessions.api_key, sessions.api_secret, sessions.new_request_token()))
+    log_in(exchange, store)
     wait_for(lambda: listener.ticks, "ticks with the new token", 10)
     assert listener.attempts["token"] == 1
 
 
-def test_token_file_is_readable_by_its_owner_only(token_file: Path) -> None:
-    write_token(token_file, "secret")
-    assert token_file.stat().st_mode & 0o777 == 0o600
-    assert read_token(token_file) == "secret"
-    assert read_token(token_file.with_name("none")) == ""
+def test_without_a_session_nothing_is_asked_until_there_is_one(
+    exchange: Exchange, listener: Listener, store: SessionStore
+) -> None:
+    api_key = exchange.sandbox.sessions.api_key
+    running = Ticker(
+        0, Address(exchange.ws_root, api_key, SessionView(store, api_key, time.time)), [1], listener, SILENT_SECONDS
+    )
+    running.start()
+    wait_for(lambda: listener.states, "the state", 10)
+    assert (listener.states, listener.attempts.total()) == ([Connection.REFUSED], 0)
+    log_in(exchange, store)
+    wait_for(lambda: Connection.CONNECTED in listener.states, "the connection", 10)
+    running.stop()
+    wait_for(lambda: not exchange.connections(), "the end of the connection", 10)

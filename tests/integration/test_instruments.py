@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from brokers.zerodha.session import Session, SessionStore, new_session_key
 from faust_app.commands import instruments as command
 from faust_app.commands import seed as seed_command
 from faust_app.commands.cli import _run
@@ -314,12 +315,12 @@ def test_problems_before_the_first_load_are_one_sentence(
 def test_a_download_from_the_broker_never_shows_the_token(
     commands: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    token = tmp_path / "token"
-    token.write_text(SECRET)
+    key, file = new_session_key(), tmp_path / "session"
+    SessionStore(file, key).write(Session(SECRET, SECRET, "AB1234", int(time.time())))
     exchange = Exchange(synthetic())
-    feed = {"root": exchange.root, "api_key": SECRET, "access_token_file": token}
-    with_session = Settings(**{**commands.model_dump(), "feed": feed})
-    without = Settings(**{**commands.model_dump(), "feed": {"root": exchange.root}})
+    kite = {"root": exchange.root, "api_key": SECRET, "session_file": file, "session_key": key}
+    with_session = Settings(**{**commands.model_dump(), "kite": kite})
+    without = Settings(**{**commands.model_dump(), "kite": {"root": exchange.root}})
     try:
         for config, note in ((with_session, ""), (without, "downloaded without one, as Kite allows")):
             monkeypatch.setattr(command, "settings", lambda config=config: config)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import http.server
 import threading
+import time
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from brokers.zerodha.session import Session, SessionStore, new_session_key
 from faust_app.runtime.errors import ConfigurationError, TransientError
 from faust_app.runtime.instrument_dumps import dump_of_file, dump_of_server, has_session
 from faust_app.runtime.settings import Settings
@@ -75,9 +77,9 @@ def server() -> Iterator[str]:
 
 
 def of_feed(root: str, tmp_path: Path) -> Settings:
-    token = tmp_path / "token"
-    token.write_text(SECRET)
-    return configured(feed={"root": root, "api_key": SECRET, "access_token_file": token})
+    key, file = new_session_key(), tmp_path / "session"
+    SessionStore(file, key).write(Session(SECRET, SECRET, "AB1234", int(time.time())))
+    return configured(kite={"root": root, "api_key": SECRET, "session_file": file, "session_key": key})
 
 
 REFUSAL = b'{"status": "error", "message": "Incorrect access_token a-token-nobody-may-see", "error_type": "%s"}'
@@ -91,9 +93,9 @@ REFUSAL = b'{"status": "error", "message": "Incorrect access_token a-token-nobod
             "application/json",
             REFUSAL % b"TokenException",
             ConfigurationError,
-            "Log in, and put today's access token",
+            "Run `alpha-panda login`",
         ),
-        (403, "application/json", REFUSAL % b"PermissionException", ConfigurationError, "Log in"),
+        (403, "application/json", REFUSAL % b"PermissionException", ConfigurationError, "alpha-panda login"),
         (429, "application/json", REFUSAL % b"NetworkException", TransientError, "NetworkException"),
         (502, "text/html", b"<html>Bad gateway", TransientError, "DataException"),
         (200, "", b"", TransientError, "an answer its client cannot read"),
@@ -127,4 +129,6 @@ def test_a_server_that_is_away_is_transient(tmp_path: Path) -> None:
 def test_a_session_needs_a_key_and_a_token(tmp_path: Path) -> None:
     assert has_session(of_feed("http://127.0.0.1:1", tmp_path))
     assert not has_session(configured())
-    assert not has_session(configured(feed={"api_key": "x", "access_token_file": tmp_path / "none"}))
+    assert not has_session(configured(kite={"api_key": "x", "session_file": tmp_path / "none"}))
+    with pytest.raises(ConfigurationError, match="login --new-key"):
+        has_session(configured(kite={"api_key": "x", "session_key": "short"}))

@@ -195,10 +195,10 @@ def test_merge_goes_down_into_mappings_only() -> None:
 
 
 def test_secret_is_never_printed(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALPHA_PANDA__FEED__API_KEY", SECRET)
+    monkeypatch.setenv("ALPHA_PANDA__KITE__API_KEY", SECRET)
     loaded = load_settings("base", config=config)
-    assert loaded.feed.api_key is not None
-    assert loaded.feed.api_key.get_secret_value() == SECRET
+    assert loaded.kite.api_key is not None
+    assert loaded.kite.api_key.get_secret_value() == SECRET
     for shown in (repr(loaded), str(loaded), str(loaded.model_dump()), loaded.model_dump_json()):
         assert SECRET not in shown
 
@@ -206,12 +206,12 @@ def test_secret_is_never_printed(config: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     "yaml",
     [
-        f"feed: {{api_key: ['{SECRET}']}}",
-        f"feed:\n  api_key: '{SECRET}\n",
-        f"feed: {{api_key: {SECRET}, [}}",
-        f"feed: {{api_key: {SECRET}: x: y}}",
-        f"feed: {{api_key: {SECRET}}}\nkafka: {{partitions: 0}}",
-        f"feed: '{SECRET}'",
+        f"kite: {{api_key: ['{SECRET}']}}",
+        f"kite:\n  api_key: '{SECRET}\n",
+        f"kite: {{api_key: {SECRET}, [}}",
+        f"kite: {{api_key: {SECRET}: x: y}}",
+        f"kite: {{api_key: {SECRET}}}\nkafka: {{partitions: 0}}",
+        f"kite: '{SECRET}'",
     ],
 )
 def test_refusal_never_repeats_a_secret(config: Path, yaml: str) -> None:
@@ -251,7 +251,7 @@ def test_every_shipped_profile_loads(profile: str) -> None:
 def test_default_is_paper_alone_without_credentials() -> None:
     base = load_settings("base")
     assert base.enabled_brokers == ("paper",)
-    assert base.feed.api_key is None
+    assert base.kite.api_key is None
 
 
 def test_every_setting_has_a_meaning() -> None:

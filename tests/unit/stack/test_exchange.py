@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from kiteconnect import KiteConnect
 
+from brokers.zerodha.session import Session, SessionStore
 from faust_app.runtime.settings import StackSettings
 from stack import exchange as module
 from stack.errors import CannotStay
@@ -23,7 +24,7 @@ DEADLINE = 60.0
 
 
 def exchange(folder: Path, speed: float = 1.0) -> Exchange:
-    return Exchange(any_free(), MarketChoice(DAY, 7, 5, speed), folder / "run" / "access_token")
+    return Exchange(any_free(), MarketChoice(DAY, 7, 5, speed), folder / "run" / "session")
 
 
 @pytest.fixture
@@ -34,9 +35,15 @@ async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
     created.close()
 
 
+def token(one: Exchange) -> str:
+    found = SessionStore(one.session_file, one.session_key).read()
+    assert isinstance(found, Session)
+    return found.access_token
+
+
 async def accepts(one: Exchange) -> bool:
-    """True when the exchange knows the session whose token is in the file."""
-    client = KiteConnect(one.api_key, access_token=one.token_file.read_text(), root=one.root)
+    """True when the exchange knows the session in the file."""
+    client = KiteConnect(one.api_key, access_token=token(one), root=one.root)
     profile = await asyncio.to_thread(client.profile)
     return bool(profile["user_id"])
 
@@ -45,16 +52,16 @@ async def test_exchange_is_ready_when_logged_in_and_again_after_a_crash(supervis
     one = exchange(tmp_path)
     service = one.service()
     await supervisor.start([service])
-    first = one.token_file.read_text()
+    first = token(one)
     assert await accepts(one)
-    assert stat.S_IMODE(one.token_file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(one.session_file.stat().st_mode) == 0o600
     one.note_opened()
     assert service.process is not None
     os.kill(service.process.pid, signal.SIGKILL)
     async with asyncio.timeout(DEADLINE):
         while service.restarts == 0 or service.state is not State.READY:
             await asyncio.sleep(0.05)
-    assert one.token_file.read_text() != first
+    assert token(one) != first
     assert await accepts(one)
     assert "--from" in service.process.command.arguments
     log = (tmp_path / "logs" / "sandbox.log").read_text()
@@ -87,7 +94,7 @@ def test_keys_are_new_for_every_stack_and_not_among_the_arguments(tmp_path: Path
 
 def test_keys_are_in_no_layer_of_settings(tmp_path: Path) -> None:
     one = exchange(tmp_path)
-    assert not {one.api_key, one.api_secret} & {str(value) for value in one.overlay()["feed"].values()}
+    assert not {one.api_key, one.api_secret, one.session_key} & {str(value) for value in one.overlay()["kite"].values()}
 
 
 def test_restarted_exchange_goes_on_at_the_time_it_would_have_reached(

@@ -1,0 +1,26 @@
+"""The session of the settings, as workers and commands see it."""
+
+from __future__ import annotations
+
+import time
+
+from brokers.zerodha.session import SessionStore, SessionView
+from faust_app.runtime.errors import ConfigurationError
+from faust_app.runtime.settings import PROJECT, Settings
+
+
+def session_store(config: Settings) -> SessionStore | None:
+    """Where the session is kept; None without a key. Raises ConfigurationError for a key that is none."""
+    key = config.kite.session_key
+    if key is None:
+        return None
+    try:
+        return SessionStore(PROJECT / config.kite.session_file, key.get_secret_value())
+    except ValueError as error:
+        raise ConfigurationError("kite.session_key is no key: `alpha-panda login --new-key` makes one") from error
+
+
+def session_view(config: Settings) -> SessionView:
+    """The session for a process. Raises ConfigurationError for a session key that is none."""
+    api_key = config.kite.api_key
+    return SessionView(session_store(config), api_key.get_secret_value() if api_key else "", time.time)
