@@ -26,6 +26,7 @@ MODULES = (
     "config",
     "worker",
     "sandbox",
+    "login",
     "replay",
     "backtest",
     "record",
