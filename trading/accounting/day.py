@@ -16,7 +16,7 @@ from trading.accounting.account import Account, StrategyBook, equity, mark_to_ma
 from trading.accounting.expiry import settle_expired
 from trading.accounting.position import ZERO, Marks, Position, settle, worth
 from trading.charges.fees import dp_charge
-from trading.market.sessions import next_trading_day
+from trading.market.sessions import is_trading_day, next_trading_day
 
 
 class DayEnd(msgspec.Struct, frozen=True):
@@ -103,9 +103,10 @@ def _age(position: Position, over: str, day: date) -> None:
 def is_delivered(bought: date, day: date) -> bool:
     """True when shares bought on `bought` are in the demat account as `day` begins: from the second trading day on.
 
-    Trading days are counted; days on which only settlement rests are not known here.
+    Trading days are counted; days on which only settlement rests are not known here. A day without trading counts as
+    the trading day after it, which nobody sells before: so no more than one day's purchases are ever on their way.
     """
-    return next_trading_day(next_trading_day(bought)) <= day
+    return next_trading_day(next_trading_day(bought)) <= (day if is_trading_day(day) else next_trading_day(day))
 
 
 def _begin(position: Position) -> None:

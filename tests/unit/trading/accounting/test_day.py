@@ -266,7 +266,8 @@ def test_the_first_roll_of_all_charges_nothing() -> None:
     ("bought", "day", "delivered"),
     [
         (THURSDAY, FRIDAY, False),
-        (THURSDAY, date(2026, 8, 22), False),
+        (THURSDAY, date(2026, 8, 22), True),  # a Saturday: as the Monday after it
+        (FRIDAY, date(2026, 8, 22), False),
         (THURSDAY, MONDAY, True),
         (FRIDAY, MONDAY, False),
         (FRIDAY, TUESDAY, True),
@@ -289,6 +290,17 @@ def test_a_purchase_is_unsettled_for_a_day() -> None:
     assert (one.quantity, one.t1_quantity, one.bought_on) == (15, 5, "2026-08-21")
     books.roll(TUESDAY)
     assert (one.t1_quantity, one.bought_on) == (0, "")
+
+
+def test_a_roll_at_the_weekend_keeps_the_purchases_of_two_days_apart() -> None:
+    books = Books()
+    one = books.deliver(10, "100")
+    books.roll(FRIDAY)
+    books.deliver(5, "100")
+    books.roll(date(2026, 8, 22))
+    assert (one.quantity, one.t1_quantity, one.bought_on) == (15, 5, "2026-08-21")
+    books.roll(MONDAY)
+    assert (one.quantity, one.t1_quantity, one.bought_on) == (15, 5, "2026-08-21")
 
 
 def test_over_a_long_pause_everything_is_delivered() -> None:
