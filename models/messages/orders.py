@@ -229,6 +229,13 @@ class OrderUpdate(Checked, frozen=True, kw_only=True):
     reporter: Text  # paper, push, poll
 
 
+class CallAttempted(Checked, frozen=True, kw_only=True):
+    """`order.call_attempted` on `{b}.orders.updates`: the mark before an order's only call; `at` by the wall clock."""
+
+    order_id: Text
+    at: Seconds
+
+
 class OrderAcknowledged(Checked, frozen=True, kw_only=True):
     """`order.acknowledged` on `{b}.orders.ack`: the broker has the order."""
 

@@ -91,7 +91,8 @@ class OrderRecord(msgspec.Struct, kw_only=True):
 
     `held` orders wait, unsent, until exits of their position that are on their way have ended; then they are sent as if
     at event second `not_before`, after their instrument's tick `after_sequence`. An entry that brings its own exits has
-    a `bracket`.
+    a `bracket`. Of a live broker, by the wall clock: since `attempted_at` the order may be there, it is never sent
+    again; `cancel_wanted` when its rest is to be cancelled there.
     """
 
     order: PlannedOrder
@@ -106,6 +107,8 @@ class OrderRecord(msgspec.Struct, kw_only=True):
     not_before: int = 0
     after_sequence: int = 0
     bracket: Bracket | None = None
+    attempted_at: int = 0
+    cancel_wanted: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -144,6 +147,8 @@ def fold(record: OrderRecord, update: OrderUpdate) -> Folded:
         not_before=record.not_before,
         after_sequence=record.after_sequence,
         bracket=record.bracket,
+        attempted_at=record.attempted_at,
+        cancel_wanted=record.cancel_wanted,
     )
     folded = Folded(record=after)
     _fill(folded, record, update)
