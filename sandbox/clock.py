@@ -19,12 +19,17 @@ class Clock:
     def __init__(self, at: float) -> None:
         self._played = at
         self._added = 0.0
+        self._ringing: float | None = None
         self._alarms: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
 
     @property
     def now(self) -> float:
-        """Epoch seconds."""
+        """Epoch seconds; while an alarm rings, the moment it was set for."""
+        return self._reached if self._ringing is None else self._ringing
+
+    @property
+    def _reached(self) -> float:
         return self._played + self._added
 
     def play(self, at: float) -> None:
@@ -50,8 +55,12 @@ class Clock:
 
     def ring(self) -> None:
         """Do what is due."""
-        while self._alarms and self._alarms[0][0] <= self.now:
-            heappop(self._alarms)[2]()
+        while self._alarms and self._alarms[0][0] <= self._reached:
+            self._ringing, _, work = heappop(self._alarms)
+            try:
+                work()
+            finally:
+                self._ringing = None
 
     @property
     def day(self) -> date:

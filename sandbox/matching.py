@@ -70,7 +70,7 @@ class Liquidity:
         return seen[1]
 
     def fill(self, tick: Tick, side: Side, limit: int, quantity: int, *, resting: bool) -> list[Fill]:
-        """Fills of `quantity` within `limit`. A resting order trades at its own price, an arriving one at the book's."""
+        """Fills of `quantity` within `limit`: at the own price of a resting order, else at the book's."""
         fills: list[Fill] = []
         for price, left in self.levels(tick, side):
             if not (quantity and is_within(side, price, limit)):

@@ -104,11 +104,13 @@ class OrderBook:
         self._order_number += 1
         return f"{self._clock.day:%y%m%d}{self._order_number:09d}"
 
-    def add(self, terms: Terms, status: Status, *, parent: str | None = None, tags: Iterable[str] = ()) -> Order:
+    def add(
+        self, terms: Terms, status: Status, *, parent: str | None, tags: Iterable[str], meta: dict[str, Any]
+    ) -> Order:
         """A new order in its first state."""
         now = self._clock.now
         own = [terms.tag] if terms.tag else []
-        order = Order(self.new_id(), terms, now, now, status, parent, tags=[*own, *tags])
+        order = Order(self.new_id(), terms, now, now, status, parent, tags=[*own, *tags], meta=meta)
         self._orders[order.order_id] = order
         self._history[order.order_id] = []
         self._remember(order)
