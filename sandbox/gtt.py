@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from itertools import count
 from typing import Any
 
 from models.messages.ticks import Tick, to_units
@@ -76,14 +77,15 @@ class GttBook:
         self._place = place
         self._triggers: dict[int, Trigger] = {}
         self._watched: dict[int, list[Trigger]] = {}
+        self._numbers = count(FIRST_ID)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Trigger]:
         return iter(self._triggers.values())
 
     def add(self, plan: Plan) -> Trigger:
         """From now on it is watched, for a year."""
         now = self._clock.now
-        trigger = Trigger(FIRST_ID + len(self._triggers), plan, now, now, now + YEAR_SECONDS)
+        trigger = Trigger(next(self._numbers), plan, now, now, now + YEAR_SECONDS)
         self._triggers[trigger.number] = trigger
         self._watch()
         self._clock.at(trigger.expires_at, lambda: self._end(trigger, TriggerStatus.EXPIRED))

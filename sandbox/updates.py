@@ -38,6 +38,11 @@ class Updates:
         self._queue += self._held
         self._held.clear()
 
+    @property
+    def is_waiting(self) -> bool:
+        """True when there is something to send."""
+        return bool(self._queue)
+
     async def flush(self) -> None:
         """Send what is waiting."""
         while self._queue:
