@@ -77,7 +77,8 @@ class _Passage:
         given = request[FIELDS] = await fields(request) if budget is Budget.ORDERS else {}
         if budget is Budget.ORDERS:
             self._call = broker.calls.note(request.method, request.path, broker.clock.stamp, broker.monotonic(), given)
-        broker.limits.check(budget)
+        if needs_token(request.path):
+            broker.limits.check(budget)
 
     def _strike(self) -> list[Fault]:
         request = self._request

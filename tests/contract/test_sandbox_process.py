@@ -154,7 +154,7 @@ def test_whoever_knows_the_secret_gets_another_request_token(process: Process) -
     assert client.generate_session(body["data"]["request_token"], secret)["access_token"]
 
 
-@pytest.mark.parametrize("path", ["/orders", "/session/nothing"])
+@pytest.mark.parametrize("path", ["/nothing", "/session/nothing"])
 def test_unknown_route_has_kites_error_body(process: Process, path: str) -> None:
     status, body = ask(process, path, a="1")
     assert (status, body["status"], body["error_type"]) == (404, "error", "GeneralException")

@@ -65,7 +65,7 @@ def token_file(tmp_path: Path) -> Path:
 def ticker(exchange: Exchange, listener: Listener, token_file: Path) -> Iterator[Ticker]:
     sessions = exchange.sandbox.sessions
     write_token(token_file, login(exchange.root, sessions.api_key, sessions.api_secret, sessions.new_request_token()))
-    tokens = [int(row["instrument_token"]) for row in exchange.client().instruments()]
+    tokens = [int(row["instrument_token"]) for row in exchange.rows()]
     address = Address(exchange.ws_root, sessions.api_key, token_file)
     running = Ticker(0, address, tokens, listener, SILENT_SECONDS)
     running.start()
