@@ -15,6 +15,7 @@ from sandbox.changes import Changes
 from sandbox.checks import RiskChecks
 from sandbox.clock import TOKENS_END, Clock
 from sandbox.desk import OrderDesk
+from sandbox.errors import BadScenario
 from sandbox.exchange import Exchange
 from sandbox.faults import Faults, Kind
 from sandbox.gtt import GttBook
@@ -68,7 +69,10 @@ class Broker:
         self.gtts = GttBook(clock, self.desk.place)
         self.faults.on_change = self._change_list
         self._change_list()
-        self.plant(scenario.account)
+        try:
+            self.plant(scenario.account)
+        except KeyError as error:
+            raise BadScenario(f"account: {error.args[0]}") from None
         self._roll_later()
 
     def _blocking(self) -> list[Order]:
