@@ -196,5 +196,7 @@ class Faults:
         """As JSON."""
         return [one.body() for one in self._active.values()]
 
-    def __bool__(self) -> bool:
+    @property
+    def are_on(self) -> bool:
+        """True when there is any."""
         return bool(self._active)

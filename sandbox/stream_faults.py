@@ -37,7 +37,7 @@ class StreamFaults:
     @property
     def are_on(self) -> bool:
         """True when there is a fault of any kind, or ticks that one has held back."""
-        return bool(self._faults) or bool(self._held)
+        return self._faults.are_on or bool(self._held)
 
     def disturbed(self, ticks: Sequence[Tick]) -> Sequence[Tick]:
         """The batch as clients get it."""

@@ -55,7 +55,7 @@ def test_faults_are_switched_off_one_by_one_or_together() -> None:
     assert [body["id"] for body in faults.bodies()] == [one, three]
     assert faults.switch_off(two) == 0
     assert faults.switch_off() == 2
-    assert not faults
+    assert not faults.are_on
 
 
 @pytest.mark.parametrize(
