@@ -23,7 +23,7 @@ async def broken_answer(fault: Fault, answer: web.Response | None, request: web.
     """What the client gets in place of `answer`. Does not return before the client is gone when it gets nothing."""
     match fault.kind:
         case Kind.NO_ANSWER:
-            await _until_gone(request, fault.wait or most)
+            await wait_or_gone(request, fault.wait or most)
             _abort(request, reset=False)
         case Kind.RESET:
             _abort(request, reset=True)
@@ -52,7 +52,8 @@ async def remove_type(_: web.Request, answer: web.StreamResponse) -> None:
         answer.headers.popall("Content-Type", None)
 
 
-async def _until_gone(request: web.Request, most: float) -> None:
+async def wait_or_gone(request: web.Request, most: float) -> None:
+    """Wait, but not longer than the client does."""
     loop = asyncio.get_running_loop()
     end = loop.time() + most
     while request.transport is not None and not request.transport.is_closing() and loop.time() < end:

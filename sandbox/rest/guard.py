@@ -13,7 +13,7 @@ from sandbox.errors import Refused
 from sandbox.faults import Fault, Kind
 from sandbox.limits import Budget, budget_of
 from sandbox.rest.answers import FIELDS, HOLD_SECONDS, ORDER_ID, Handler, credentials, fields, refusal
-from sandbox.rest.fault_answers import broken_answer
+from sandbox.rest.fault_answers import broken_answer, wait_or_gone
 from sandbox.sessions import Sessions
 
 WHOLE = (Kind.SLOW, Kind.UPDATE_FIRST, Kind.SECOND_LOGIN)  # faults that leave the answer as it is
@@ -62,7 +62,7 @@ class _Passage:
         broken = next((one for one in struck if one.kind not in WHOLE), None)
         first = next((one for one in struck if one.kind is Kind.UPDATE_FIRST), None)
         answer = await self._carry_out(broken) if broken is None or broken.takes_effect else None
-        await asyncio.sleep(slow)
+        await wait_or_gone(self._request, slow)
         if first is not None:
             await self._broker.updates.flush()
             await asyncio.sleep(first.wait)
