@@ -59,9 +59,11 @@ def order_body(order: Order) -> dict[str, Any]:
 
 
 def update_body(order: Order, status: Status) -> dict[str, Any]:
-    """An order update. Its checksum is blank on the WebSocket."""
+    """An order update: the order without `modified`. Its checksum is blank on the WebSocket."""
     own = {"user_id": USER_ID, "unfilled_quantity": order.pending_quantity, "app_id": APP_ID, "checksum": ""}
-    return own | order_body(order) | {"status": status.value}
+    body = own | order_body(order) | {"status": status.value}
+    del body["modified"]
+    return body
 
 
 def trade_body(trade: Trade) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class StreamFaults:
             return
         if self._faults.strike(Kind.TRUNCATED_FRAME):
             whole = packet(ticks[0], Mode.QUOTE)
-            yield struct.pack(">H", 1) + whole[: len(whole) // 2]
+            yield struct.pack(">H", 2) + whole + whole[:1]  # the second packet is not there
         if self._faults.strike(Kind.UNKNOWN_PACKET):
             yield struct.pack(">HHI", 1, UNKNOWN_LENGTH, ticks[0].instrument_token) + bytes(UNKNOWN_LENGTH - 4)
 

@@ -62,7 +62,9 @@ class Floor:
     def instrument(self, symbol: str) -> Instrument:
         return next(one for one in LISTED if one.tradingsymbol == symbol)
 
-    def tick(self, price: float, symbol: str = "INFY", *, buy: Levels | None = None, sell: Levels | None = None) -> None:
+    def tick(
+        self, price: float, symbol: str = "INFY", *, buy: Levels | None = None, sell: Levels | None = None
+    ) -> None:
         """Another last price; the book is one tick size round it unless levels are given."""
         one = self.instrument(symbol)
         book = None if buy is None and sell is None else (_levels(buy or []), _levels(sell or []))

@@ -302,9 +302,7 @@ def test_update_may_come_before_the_answer(exchange: Exchange, client: KiteConne
     assert listener.seen == [("COMPLETE", 10)]
 
 
-def test_update_comes_although_the_answer_does_not(
-    exchange: Exchange, client: KiteConnect, listener: Listener
-) -> None:
+def test_update_comes_although_the_answer_does_not(exchange: Exchange, client: KiteConnect, listener: Listener) -> None:
     exchange.fault("no_answer", count=1)
     client.timeout = SHORT
     with pytest.raises(requests.exceptions.ReadTimeout):

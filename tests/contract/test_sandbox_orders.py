@@ -7,10 +7,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 import pytest
+from dateutil.parser import parse
 from kiteconnect import KiteConnect
 from kiteconnect.exceptions import GeneralException, InputException, NetworkException, TokenException
 
@@ -59,7 +59,7 @@ def test_order_is_placed_modified_and_cancelled(client: KiteConnect) -> None:
     assert statuses(client, order_id) == [*TAKEN, *changed, "CANCEL PENDING", "CANCELLED"]
     (order,) = client.orders()
     assert (order["status"], order["tag"], order["price"], order["quantity"]) == ("CANCELLED", "abc123", 991, 5)
-    assert order["order_timestamp"] == datetime(2026, 8, 20, 9, 15)
+    assert order["order_timestamp"] == parse("2026-08-20 09:15:00")
     assert client.order_trades(order_id) == client.trades() == []
 
 
@@ -148,13 +148,13 @@ def test_candles_of_the_ticks_so_far(client: KiteConnect, exchange: Exchange) ->
     exchange.tick(KEY, 1005, quantity=7)
     exchange.ask("POST", "/clock", {"seconds": 60})
     exchange.tick(KEY, 1002, quantity=3)
-    morning, noon = datetime(2026, 8, 20, 9, 15), datetime(2026, 8, 20, 12)
+    morning, noon = parse("2026-08-20 09:15:00"), parse("2026-08-20 12:00:00")
     first, second = client.historical_data(token, morning, noon, "minute")
     assert (first["open"], first["high"], first["low"], first["close"], first["volume"]) == (1000, 1005, 1000, 1005, 7)
     assert (second["open"], second["volume"], str(second["date"])) == (1002, 3, "2026-08-20 09:16:00+05:30")
     (hour,) = client.historical_data(token, "2026-08-20", "2026-08-20 23:59:59", "60minute", oi=True)
     assert (hour["volume"], hour["oi"]) == (10, 0)
-    assert client.historical_data(token, datetime(2026, 8, 20, 9, 16), noon, "minute") == [second]
+    assert client.historical_data(token, parse("2026-08-20 09:16:00"), noon, "minute") == [second]
     for wrong in (("2026-01-01", "2026-08-20", "minute"), ("2026-08-20", "2026-08-19", "day"), ("x", "y", "day")):
         with pytest.raises(InputException):
             client.historical_data(token, *wrong)
@@ -195,7 +195,9 @@ def test_margins_and_charges_of_orders_that_are_not_placed(client: KiteConnect) 
         client.order_margins([order | {"tradingsymbol": "NOTHING"}])
 
 
-@pytest.mark.parametrize("path", ["/orders", "/portfolio/positions", "/user/margins", "/quote?i=NSE:X", "/gtt/triggers"])
+@pytest.mark.parametrize(
+    "path", ["/orders", "/portfolio/positions", "/user/margins", "/quote?i=NSE:X", "/gtt/triggers"]
+)
 @pytest.mark.parametrize("header", [None, "token a:b", "Bearer x", "token {key}:"])
 def test_everything_needs_the_token(exchange: Exchange, path: str, header: str | None) -> None:
     headers = {"Authorization": header.format(key=exchange.sandbox.sessions.api_key)} if header else {}

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from kiteconnect import KiteConnect
+from kiteconnect.exceptions import DataException
 
 from sandbox.sessions import MOST_CONNECTIONS
 from tests.running_stack import wait_for
@@ -238,6 +239,29 @@ def test_taken_port_is_one_sentence(process: Process) -> None:
 )
 def test_wrong_input_is_one_sentence(arguments: list[str], sentence: str) -> None:
     assert sentence in refused("--port", "0", *arguments)
+
+
+def test_scenario_is_played(tmp_path: Path, start: Callable[..., Process]) -> None:
+    file = tmp_path / "scenario.yaml"
+    file.write_text(
+        "rules: {opening_cash: 1234.5}\nfaults: [{kind: bad_gateway, endpoints: [GET /orders], count: 1}]\n"
+    )
+    running = start("--symbols", "1", "--scenario", str(file))
+    client = running.login()
+    assert client.margins("equity")["net"] == 1234.5
+    with pytest.raises(DataException, match="502 Bad Gateway"):
+        client.orders()
+    assert client.orders() == []
+    assert running.end() == (0, "")
+
+
+def test_bad_scenario_is_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "scenario.yaml"
+    file.write_text("faults: [{kind: earthquake}]\n")
+    assert f"{file}: faults.0.kind: Input should be" in refused("--port", "0", "--scenario", str(file))
+    file.write_text("account: {holdings: [{instrument: 'NSE:X', quantity: 1, average_price: 1}]}\n")
+    assert refused("--port", "0", "--scenario", str(file)).endswith("account: NSE:X is not traded here")
+    assert "nowhere.yaml: No such file" in refused("--port", "0", "--scenario", "nowhere.yaml")
 
 
 def test_malformed_row_is_named_by_file_and_line(tmp_path: Path) -> None:

@@ -121,7 +121,10 @@ def test_empty_scenario_changes_nothing(tmp_path: Path) -> None:
         ("- a", "Input should be a valid dictionary"),
         ("rule: {}", "rule: Extra inputs are not permitted"),
         ("faults: [{kind: slow, probability: 2}]", "faults.0.probability: Input should be less than or equal to 1"),
-        ("faults: [{kind: reject, endpoints: [a]}]", "faults.0: reject does not strike calls, so it takes no endpoints"),
+        (
+            "faults: [{kind: reject, endpoints: [a]}]",
+            "faults.0: reject does not strike calls, so it takes no endpoints",
+        ),
         ("rules: {opening_cash: .nan}", "rules.opening_cash: Input should be a finite number"),
     ],
 )

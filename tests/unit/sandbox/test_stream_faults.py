@@ -72,7 +72,7 @@ async def test_volume_goes_backwards(stage: Stage) -> None:
     assert int.from_bytes(frame[4 + 16 : 4 + 20], "big") == 50
 
 
-@pytest.mark.parametrize(("kind", "size"), [("truncated_frame", 2 + 23), ("unknown_packet", 4 + 10)])
+@pytest.mark.parametrize(("kind", "size"), [("truncated_frame", 2 + 46 + 1), ("unknown_packet", 4 + 10)])
 async def test_broken_frame_comes_before_the_batch(stage: Stage, kind: str, size: int) -> None:
     stage.fault(kind, count=1)
     await stage.send(1)
