@@ -17,7 +17,8 @@ from sandbox.clock import TOKENS_END, Clock
 from sandbox.desk import OrderDesk
 from sandbox.errors import BadScenario
 from sandbox.exchange import Exchange
-from sandbox.faults import Faults, Kind
+from sandbox.fault_kinds import Kind
+from sandbox.faults import Faults
 from sandbox.gtt import GttBook
 from sandbox.limits import Limits
 from sandbox.orders import Order, OrderBook

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from sandbox.account import Account
 from sandbox.board import Board
-from sandbox.faults import Faults, Kind
+from sandbox.fault_kinds import Kind
+from sandbox.faults import Faults
 from sandbox.matching import is_triggered
 from sandbox.money import shown
 from sandbox.orders import Order, Terms

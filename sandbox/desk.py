@@ -13,7 +13,8 @@ from sandbox.checks import RiskChecks
 from sandbox.clock import Clock
 from sandbox.errors import Refused, invalid
 from sandbox.exchange import Exchange
-from sandbox.faults import Faults, Kind
+from sandbox.fault_kinds import Kind
+from sandbox.faults import Faults
 from sandbox.matching import AUTOMATIC
 from sandbox.order_form import slices
 from sandbox.orders import Order, OrderBook, Terms

@@ -8,7 +8,8 @@ from models.messages.ticks import Tick, to_units
 from sandbox.account import Account
 from sandbox.board import Board
 from sandbox.clock import Clock
-from sandbox.faults import Faults, Kind
+from sandbox.fault_kinds import Kind
+from sandbox.faults import Faults
 from sandbox.matching import AUTOMATIC, Fill, Liquidity, automatic_percent, is_triggered, protected_price
 from sandbox.orders import Order, OrderBook
 from sandbox.updates import Updates

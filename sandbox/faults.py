@@ -2,73 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from random import Random
 from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
+from sandbox.fault_kinds import CALL_KINDS, DEFAULT_SECONDS, UNTOUCHED, Kind
 from sandbox.rules import Key, Strict
-
-
-class Kind(StrEnum):
-    """What goes wrong. The comment says on what occasion it may strike."""
-
-    # a call to one of `endpoints`
-    NO_ANSWER = "no_answer"  # accepted or not, it is never answered
-    TIMED_OUT = "timed_out"  # HTTP 400 "Order request timed out ..", yet accepted, and it fills later
-    TOO_MANY_REQUESTS = "too_many_requests"
-    SERVER_ERROR = "server_error"  # `status` as JSON
-    BAD_GATEWAY = "bad_gateway"  # 502 as HTML
-    EMPTY_BODY = "empty_body"
-    EMPTY_OBJECT = "empty_object"
-    NO_CONTENT_TYPE = "no_content_type"
-    SLOW = "slow"  # answered after `seconds`
-    RESET = "reset"
-    UPDATE_FIRST = "update_first"  # order updates arrive before the answer
-    SECOND_LOGIN = "second_login"  # somebody logs in elsewhere: the token is dead
-    # an order
-    REJECT = "reject"  # by `reason`
-    PARTIAL_THEN_CANCEL = "partial_then_cancel"
-    SLOW_VALIDATION = "slow_validation"
-    SLOW_MODIFICATION = "slow_modification"
-    MODIFICATION_REFUSED = "modification_refused"
-    FILL_AFTER_CANCEL = "fill_after_cancel"
-    CANCELLATION_REFUSED = "cancellation_refused"
-    # an order update
-    UPDATE_DUPLICATED = "update_duplicated"
-    UPDATE_LOST = "update_lost"
-    UPDATE_REORDERED = "update_reordered"  # sent after the one that follows it
-    UPDATE_AFTER_COMPLETE = "update_after_complete"
-    # a batch of ticks
-    HEARTBEATS_ONLY = "heartbeats_only"
-    TICKS_DUPLICATED = "ticks_duplicated"
-    TICKS_REORDERED = "ticks_reordered"  # held back until after the next batch
-    VOLUME_BACKWARDS = "volume_backwards"
-    TRUNCATED_FRAME = "truncated_frame"
-    UNKNOWN_PACKET = "unknown_packet"
-    # a heartbeat: four a second
-    FROZEN_SOCKET = "frozen_socket"  # connections stay open and get nothing more
-    DISCONNECT = "disconnect"
-    # a subscription
-    STALE_FIRST_TICK = "stale_first_tick"  # the cached tick is `seconds` old
-    # as long as it is on
-    CHANGED_DUMP = "changed_dump"
-
-
-CALL_KINDS = tuple(Kind)[: tuple(Kind).index(Kind.REJECT)]
-UNTOUCHED = (Kind.TOO_MANY_REQUESTS, Kind.SERVER_ERROR, Kind.BAD_GATEWAY, Kind.SECOND_LOGIN)
-DEFAULT_SECONDS = {
-    Kind.TIMED_OUT: 8.0,
-    Kind.SLOW: 2.0,
-    Kind.UPDATE_FIRST: 0.3,
-    Kind.SLOW_VALIDATION: 8.0,
-    Kind.SLOW_MODIFICATION: 2.0,
-    Kind.STALE_FIRST_TICK: 3_600.0,
-}
 
 
 class Fault(Strict):
@@ -171,7 +114,7 @@ class Faults:
 
     def strike(self, kind: Kind, instrument: str | None = None) -> Fault | None:
         """An occasion for faults of a kind: the first that strikes, or None."""
-        for active in self._active.values():
+        for active in self:
             one = active.fault
             if one.kind is kind and (not one.instruments or instrument in one.instruments) and active.strikes():
                 return one
@@ -181,7 +124,7 @@ class Faults:
         """A call has come: all faults that strike it. `instrument` is the order's, where it is known."""
         return [
             one.fault
-            for one in list(self._active.values())
+            for one in self
             if one.fault.kind in CALL_KINDS
             and one.fault.concerns(call)
             and (not one.fault.instruments or instrument in one.fault.instruments)
@@ -190,11 +133,14 @@ class Faults:
 
     def find(self, kind: Kind) -> Fault | None:
         """A fault of a kind that is on, without an occasion."""
-        return next((one.fault for one in self._active.values() if one.fault.kind is kind), None)
+        return next((one.fault for one in self if one.fault.kind is kind), None)
 
     def bodies(self) -> list[dict[str, Any]]:
         """As JSON."""
-        return [one.body() for one in self._active.values()]
+        return [one.body() for one in self]
+
+    def __iter__(self) -> Iterator[Active]:
+        return iter(list(self._active.values()))
 
     @property
     def are_on(self) -> bool:

@@ -16,6 +16,7 @@ from trading.market.instruments import Instrument
 
 FIRST_EXCHANGE_ORDER = 1_300_000_000_000_000
 FIRST_TRADE = 10_000_000
+REQUESTS = (Status.MODIFY_VALIDATION_PENDING, Status.MODIFY_AMO_RECEIVED, Status.CANCEL_PENDING)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,17 +44,22 @@ class Terms:
 
 @dataclass(slots=True)
 class Order:
-    """One order. `hold` is true while it is being processed and takes no change."""
+    """One order. `hold` is true while it is being processed and takes no change.
+
+    `requested_at` is the time of the last call that changed it, `exchange_at` when the exchange took its terms,
+    `updated_at` when the exchange last said anything about it.
+    """
 
     order_id: str
     terms: Terms
     placed_at: float
-    updated_at: float
+    requested_at: float
     status: Status
     parent_order_id: str | None = None
     message: str | None = None
     exchange_order_id: str | None = None
     exchange_at: float | None = None
+    updated_at: float | None = None
     filled_quantity: int = 0
     filled_value: int = 0
     cancelled_quantity: int = 0
@@ -120,14 +126,18 @@ class OrderBook:
         """The order's next state."""
         order.status = status
         order.message = message
-        order.updated_at = self._clock.now
-        if order.exchange_order_id:
+        if status in REQUESTS:
+            order.requested_at = self._clock.now
+        elif order.exchange_order_id:
+            order.updated_at = self._clock.now
+        if status is Status.MODIFIED:
             order.exchange_at = self._clock.now
         self._remember(order)
 
     def reach_exchange(self, order: Order) -> None:
         """The exchange has taken the order and numbers it."""
         order.exchange_order_id = str(FIRST_EXCHANGE_ORDER + int(order.order_id[-9:]))
+        order.exchange_at = self._clock.now
 
     def trade(self, order: Order, price: int, quantity: int) -> Trade:
         """An execution; the caller moves the order afterwards."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from sandbox.broker import Broker
 from sandbox.clock import ist
+from sandbox.fault_kinds import CALL_KINDS
+from sandbox.faults import Active
 from sandbox.money import shown
 from sandbox.orders import Order
 from sandbox.positions import Position
@@ -136,14 +138,12 @@ def _position(one: Position, last: int) -> tuple[str, ...]:
 
 
 def _faults(broker: Broker) -> list[tuple[str, ...]]:
-    return [
-        (
-            str(one["id"]),
-            escape(one["kind"]),
-            escape(", ".join([*one["endpoints"], *one["instruments"]])),
-            str(one["hits"]),
-            str(one["seen"]),
-            escape(", ".join(f"{name} {one[name]}" for name in ("count", "after", "period", "probability", "seconds"))),
-        )
-        for one in broker.faults.bodies()
-    ]
+    return [_fault(one) for one in broker.faults]
+
+
+def _fault(one: Active) -> tuple[str, ...]:
+    fault = one.fault
+    where = [*(fault.endpoints if fault.kind in CALL_KINDS else ()), *fault.instruments]
+    chosen = fault.model_dump(mode="json", exclude_unset=True, exclude={"kind", "endpoints", "instruments"})
+    settings = ", ".join(f"{name} {value}" for name, value in chosen.items())
+    return (str(one.number), fault.kind.value, escape(", ".join(where)), str(one.hits), str(one.seen), escape(settings))

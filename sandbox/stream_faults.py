@@ -9,7 +9,8 @@ from typing import Protocol
 import msgspec
 
 from models.messages.ticks import Mode, Tick
-from sandbox.faults import Faults, Kind
+from sandbox.fault_kinds import Kind
+from sandbox.faults import Faults
 from sandbox.frames import packet
 
 UNKNOWN_LENGTH = 10

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sandbox.bodies import update_body
-from sandbox.faults import Faults, Kind
+from sandbox.fault_kinds import Kind
+from sandbox.faults import Faults
 from sandbox.orders import Order
 from sandbox.vocabulary import Status
 

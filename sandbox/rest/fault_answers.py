@@ -8,7 +8,8 @@ import struct
 
 from aiohttp import web
 
-from sandbox.faults import Fault, Kind
+from sandbox.fault_kinds import Kind
+from sandbox.faults import Fault
 from sandbox.rest.answers import failure
 
 TIMED_OUT_TEXT = "Order request timed out. Please check the order book and confirm before placing again."

@@ -10,7 +10,8 @@ from aiohttp.typedefs import Middleware
 from sandbox.broker import Broker
 from sandbox.calls import Call
 from sandbox.errors import Refused
-from sandbox.faults import Fault, Kind
+from sandbox.fault_kinds import Kind
+from sandbox.faults import Fault
 from sandbox.limits import Budget, budget_of
 from sandbox.rest.answers import FIELDS, HOLD_SECONDS, ORDER_ID, Handler, credentials, fields, refusal
 from sandbox.rest.fault_answers import broken_answer, wait_or_gone

@@ -276,3 +276,13 @@ def test_limits_of_the_account() -> None:
         assert running.ask("GET", "/calls")[3]["status"] == 429
     finally:
         running.stop()
+
+
+def test_page_shows_orders_positions_and_faults_as_text(client: KiteConnect, exchange: Exchange) -> None:
+    place(client, price=1001, tag="<b>bold</b>")
+    exchange.fault("no_answer", after=3)
+    with urllib.request.urlopen(exchange.root) as answer:
+        page = answer.read().decode()
+    for text in (KEY, "COMPLETE", "&lt;b&gt;bold", "no_answer", "after 3", "POST /orders/*", "1000.01"):
+        assert text in page
+    assert "<b>bold" not in page

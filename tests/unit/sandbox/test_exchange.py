@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sandbox.bodies import order_body, trade_body
 from sandbox.errors import Refused
+from sandbox.orders import Order
 from sandbox.vocabulary import ENDS
 from tests.floor import Floor
 
@@ -161,6 +162,26 @@ async def test_price_beyond_the_circuit_limits_is_rejected(floor: Floor, price: 
 @pytest.mark.parametrize("price", [1100, 900])
 def test_price_at_a_circuit_limit_is_taken(floor: Floor, price: float) -> None:
     assert floor.place("BUY", 1, price).status in ("OPEN", "COMPLETE")
+
+
+def test_times_of_an_order_are_those_of_its_last_request_its_entry_and_its_last_event(floor: Floor) -> None:
+    names = ("order_timestamp", "exchange_timestamp", "exchange_update_timestamp")
+
+    def times(order: Order) -> list[str]:
+        return [order_body(order)[name][14:] for name in names]
+
+    order = floor.place(price=990)
+    floor.clock.advance(60)
+    floor.modify(order, price=991)
+    assert times(order) == ["16:00", "16:00", "16:00"]
+    floor.clock.advance(60)
+    floor.tick(990, buy=[(989, 1)], sell=[(990, 3)])
+    assert times(order) == ["16:00", "16:00", "17:00"]
+    floor.clock.advance(60)
+    floor.cancel(order)
+    assert times(order) == ["18:00", "16:00", "18:00"]
+    first = order_body(floor.broker.book.history(order.order_id)[0])
+    assert [first[name] for name in names] == ["2026-08-20 09:15:00", None, None]
 
 
 ACTIONS = st.lists(

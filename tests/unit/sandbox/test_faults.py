@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from sandbox.errors import BadScenario
-from sandbox.faults import Fault, Faults, Kind
+from sandbox.fault_kinds import MEANINGS, Kind
+from sandbox.faults import Fault, Faults
 from sandbox.scenario import load_scenario
 from tests.floor import Floor
 
@@ -77,7 +78,8 @@ def test_fault_that_makes_no_sense_is_refused(settings: dict[str, Any], text: st
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_every_kind_has_its_defaults(kind: Kind) -> None:
+def test_every_kind_has_a_meaning_and_its_defaults(kind: Kind) -> None:
+    assert MEANINGS[kind][1].endswith(".")
     fault = Fault(kind=kind)
     assert fault.wait >= 0
     assert Fault.model_validate(fault.model_dump(exclude={"endpoints"})) == fault
