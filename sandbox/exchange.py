@@ -96,7 +96,7 @@ class Exchange:
                     self._on_tick(order, tick)
 
     def _on_tick(self, order: Order, tick: Tick) -> None:
-        if order.hold or self.phase(order.terms.instrument) is not Phase.CONTINUOUS:
+        if self.phase(order.terms.instrument) is not Phase.CONTINUOUS:
             return
         if order.status is Status.TRIGGER_PENDING:
             self._trigger(order, tick)

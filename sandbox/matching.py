@@ -77,6 +77,6 @@ class Liquidity:
                 break
             part = min(left, quantity)
             self.take(tick, side, price, part)
-            fills.append((limit if resting else price, part))
+            fills.append((price, part))
             quantity -= part
         return [(limit, sum(part for _, part in fills))] if resting and fills else fills

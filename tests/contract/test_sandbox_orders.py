@@ -252,6 +252,7 @@ def test_orders_and_positions_of_another_source(client: KiteConnect, exchange: E
     exchange.ask("POST", "/positions", {"instrument": KEY, "product": "MIS", "quantity": -4, "average_price": 990})
     (net,) = client.positions()["net"]
     assert (net["quantity"], net["overnight_quantity"], net["m2m"], net["pnl"]) == (-4, -4, 0, -40)
+    assert (net["sell_value"], net["sell_m2m"], net["buy_m2m"], net["close_price"]) == (3960, 4000, 0, 1000)
     assert exchange.ask("GET", "/calls") == []
     with pytest.raises(urllib.error.HTTPError) as refused:
         exchange.ask("POST", "/positions", {"instrument": "NSE:X", "product": "MIS", "quantity": 1, "average_price": 1})

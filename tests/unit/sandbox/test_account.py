@@ -74,6 +74,14 @@ def test_closing_order_needs_no_margin(floor: Floor) -> None:
     assert floor.place("SELL", 499, 1001).status == "REJECTED"  # the first one closes it already
 
 
+def test_orders_block_margin_for_what_goes_beyond_closing(floor: Floor) -> None:
+    floor.place(quantity=10, price=1000.05)
+    held = floor.broker.account.funds().margin.var
+    for _ in range(2):
+        floor.place("SELL", 6, 1001)
+    assert floor.broker.account.funds().margin.var == held + 2 * 1001 * RUPEE * Fraction(1, 5)
+
+
 def test_contracts_block_span_and_exposure_and_bought_options_their_premium() -> None:
     floor = Floor()
     floor.tick(24_000, "NIFTY26AUGFUT")

@@ -140,6 +140,16 @@ def test_slow_validation_keeps_the_first_state(floor: Floor) -> None:
     assert order.status == "COMPLETE"
 
 
+def test_slowly_validated_order_takes_changes_once_it_is_open(floor: Floor) -> None:
+    floor.fault("slow_validation", seconds=8, count=1)
+    order = floor.place(price=990)
+    with pytest.raises(Refused, match="as it is being processed"):
+        floor.cancel(order)
+    floor.clock.advance(8)
+    floor.cancel(order)
+    assert order.status == "CANCELLED"
+
+
 def test_exchange_may_refuse_changes(floor: Floor) -> None:
     order = floor.place(price=990)
     floor.fault("modification_refused", count=1)

@@ -110,6 +110,15 @@ def test_scenario_sets_everything(tmp_path: Path) -> None:
     assert len(floor.broker.faults.bodies()) == 2
 
 
+def test_scenario_of_the_documentation_can_be_used(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sandbox.md").read_text()
+    file = tmp_path / "scenario.yaml"
+    file.write_text(page.partition("```yaml")[2].partition("```")[0])
+    floor = Floor(**load_scenario(file).model_dump(exclude_unset=True))
+    assert len(floor.broker.faults.bodies()) == 4
+    assert floor.position("TCS").day_quantity == -5
+
+
 def test_empty_scenario_changes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "scenario.yaml"
     file.write_text("")

@@ -39,6 +39,13 @@ def test_ten_orders_in_any_second() -> None:
     assert clock.allows()
 
 
+def test_call_leaves_the_window_after_exactly_a_second() -> None:
+    clock = Clock()
+    assert all(clock.allows() for _ in range(10))
+    clock.now = 1.0
+    assert clock.allows()
+
+
 def test_four_hundred_orders_in_any_minute() -> None:
     clock = Clock()
     for number in range(400):
