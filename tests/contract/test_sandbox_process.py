@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from kiteconnect import KiteConnect
 from kiteconnect.exceptions import DataException
 
@@ -45,6 +46,11 @@ class Process:
         with urllib.request.urlopen(f"{self.root}/sandbox/status", timeout=10) as answer:
             found: dict[str, Any] = json.load(answer)
         return found
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(f"{self.root}{path}", timeout=10) as answer:
+            text: str = answer.read().decode()
+        return text
 
     def login(self) -> KiteConnect:
         client = KiteConnect(self.first["api_key"], root=self.root)
@@ -90,6 +96,11 @@ def say(connection: socket.socket, message: object) -> None:
     data = json.dumps(message).encode()
     size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
     connection.sendall(b"\x81" + size + bytes(4) + data)
+
+
+def read_to_the_end(connection: socket.socket) -> None:
+    while connection.recv(100):
+        pass
 
 
 def subscribe_to_all(process: Process, connection: socket.socket) -> None:
@@ -252,6 +263,29 @@ def test_scenario_is_played(tmp_path: Path, start: Callable[..., Process]) -> No
     with pytest.raises(DataException, match="502 Bad Gateway"):
         client.orders()
     assert client.orders() == []
+    assert running.end() == (0, "")
+
+
+def test_connection_faults_work_on_the_loop_of_the_process(tmp_path: Path, start: Callable[..., Process]) -> None:
+    file = tmp_path / "scenario.yaml"
+    file.write_text(
+        "faults:\n"
+        "- {kind: reset, endpoints: [GET /orders], count: 1}\n"
+        "- {kind: no_answer, endpoints: [GET /trades], count: 1}\n"
+        "- {kind: frozen_socket, count: 1}\n"
+    )
+    running = start("--symbols", "1", "--scenario", str(file))
+    client = running.login()
+    with pytest.raises(requests.exceptions.ConnectionError, match="reset by peer"):
+        client.orders()
+    client.timeout = 0.5
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        client.trades()
+    connection, _ = running.stream(client.access_token)
+    wait_for(lambda: json.loads(running.get("/sandbox/faults"))["data"][2]["hits"], "the freeze")
+    connection.settimeout(1.5)
+    with pytest.raises(TimeoutError):  # not even a heartbeat
+        read_to_the_end(connection)
     assert running.end() == (0, "")
 
 
