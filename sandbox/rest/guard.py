@@ -73,13 +73,23 @@ class _Passage:
         return await self._send(self._noted(answer))
 
     async def _arrive(self) -> None:
+        """Log and count the call. Raises Refused: one that cannot be read counts as well."""
         request, broker = self._request, self._broker
         budget = budget_of(request.method, request.path)
-        given = request[FIELDS] = await fields(request) if budget is Budget.ORDERS else {}
+        unread: Refused | None = None
+        request[FIELDS] = {}
         if budget is Budget.ORDERS:
-            self._call = broker.calls.note(request.method, request.path, broker.clock.stamp, broker.monotonic(), given)
+            try:
+                request[FIELDS] = await fields(request)
+            except Refused as error:
+                unread = error
+            self._call = broker.calls.note(
+                request.method, request.path, broker.clock.stamp, broker.monotonic(), request[FIELDS]
+            )
         if needs_token(request.path):
             broker.limits.check(budget)
+        if unread is not None:
+            raise unread
 
     def _strike(self) -> list[Fault]:
         request = self._request

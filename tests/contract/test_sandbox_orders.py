@@ -243,6 +243,18 @@ def test_calls_are_listed_and_counted_by_tag(client: KiteConnect, exchange: Exch
     assert [call["number"] for call in exchange.ask("GET", "/calls?tag=one")] == [1, 3]
 
 
+@pytest.mark.parametrize("body", [b"{", b"[1]", b"\xff"])
+def test_order_call_that_cannot_be_read_is_refused_and_counted(exchange: Exchange, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    call = urllib.request.Request(f"{exchange.root}/orders/regular", body, headers, method="POST")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(call)
+    with refused.value as answer:
+        assert (answer.code, json.load(answer)["error_type"]) == (400, "InputException")
+    (logged,) = exchange.ask("GET", "/calls")
+    assert (logged["status"], logged["fields"]) == (400, {})
+
+
 def test_orders_and_positions_of_another_source(client: KiteConnect, exchange: Exchange) -> None:
     body = {"exchange": "NSE", "tradingsymbol": INFY, "transaction_type": "BUY", "quantity": 3, "product": "MIS"}
     made = exchange.ask("POST", "/orders", body | {"order_type": "LIMIT", "price": 990.5})
