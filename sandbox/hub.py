@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Sequence
@@ -11,7 +12,9 @@ from typing import Any
 from aiohttp import web
 
 from models.messages.ticks import Mode, Tick
+from sandbox.faults import Faults
 from sandbox.frames import HEARTBEAT, frames, packet
+from sandbox.stream_faults import StreamFaults
 
 MOST_TOKENS = 3000
 HEARTBEAT_SECONDS = 1.0
@@ -27,6 +30,7 @@ class Connection:
     def __init__(self, socket: web.WebSocketResponse, transport: Any) -> None:
         self.modes: dict[int, Mode] = {}
         self.last_sent = time.monotonic()
+        self.is_frozen = False
         self._socket = socket
         self._transport = transport
 
@@ -40,11 +44,25 @@ class Connection:
 
     async def send_raw(self, frame: bytes) -> None:
         """Send a frame; a connection that has gone is noticed by its reader."""
+        if self.is_frozen:
+            return
         try:
             await self._socket.send_bytes(frame)
         except (ConnectionError, RuntimeError):
             self.modes.clear()
         self.last_sent = time.monotonic()
+
+    async def send_text(self, text: str) -> None:
+        """Send a text frame, such as an order update."""
+        if self.is_frozen:
+            return
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            await self._socket.send_str(text)
+
+    def freeze(self) -> None:
+        """From now on a half-open connection: it stays, and neither says nor hears anything."""
+        self.is_frozen = True
+        self._transport.pause_reading()
 
     async def send_error(self, message: str) -> None:
         """A text frame of type `error`, as Kite sends it."""
@@ -62,6 +80,9 @@ class Connection:
 
     async def close(self, code: int, message: bytes) -> None:
         """Close from this side; a client that does not answer is not waited for beyond the socket's timeout."""
+        if self.is_frozen:
+            self.abort()
+            return
         self.modes.clear()
         await self._socket.close(code=code, message=message, drain=False)
 
@@ -74,12 +95,13 @@ class Connection:
 class Hub:
     """All connections. Remembers each instrument's last tick, which a new subscriber gets first."""
 
-    def __init__(self, known_tokens: set[int]) -> None:
+    def __init__(self, known_tokens: set[int], faults: Faults | None = None) -> None:
         self.connections: set[Connection] = set()
         self.sent = 0
         self.changed = asyncio.Event()  # a subscription changed
         self._known = known_tokens
         self._last: dict[int, Tick] = {}
+        self._faults = StreamFaults(faults or Faults())
 
     @property
     def subscriptions(self) -> int:
@@ -89,6 +111,8 @@ class Hub:
     async def broadcast(self, ticks: Sequence[Tick], *, wait: bool) -> None:
         """Send to everyone. Without `wait`, a client that does not read is disconnected instead of awaited."""
         self._last.update((tick.instrument_token, tick) for tick in ticks)
+        if self._faults.are_on:
+            ticks = await self._disturb(ticks)
         for connection in list(self.connections):
             if not wait and connection.is_overrun:
                 connection.abort()
@@ -97,10 +121,28 @@ class Hub:
             if wait:
                 await connection.drained()
 
+    async def _disturb(self, ticks: Sequence[Tick]) -> Sequence[Tick]:
+        for frame in self._faults.broken_frames(ticks):
+            for connection in list(self.connections):
+                await connection.send_raw(frame)
+        return self._faults.disturbed(ticks)
+
+    async def announce(self, text: str) -> None:
+        """A text frame to everyone."""
+        for connection in list(self.connections):
+            await connection.send_text(text)
+
+    @property
+    def served(self) -> int:
+        """Connections that are not frozen."""
+        return sum(not one.is_frozen for one in self.connections)
+
     async def beat(self) -> None:
         """A heartbeat a second to connections that got nothing else."""
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS / 4)
+            if self._faults.are_on:
+                self._faults.disturb_connections(self.connections)
             due = time.monotonic() - HEARTBEAT_SECONDS
             for connection in list(self.connections):
                 if connection.last_sent < due:
@@ -131,7 +173,7 @@ class Hub:
             await connection.send_error(f"Cannot subscribe to more than {MOST_TOKENS} instruments")
             return
         connection.modes.update(dict.fromkeys(known, mode))
-        cached = [self._last[token] for token in known if token in self._last]
+        cached = self._faults.cached([self._last[token] for token in known if token in self._last])
         if cached:
             await connection.send(cached)
 

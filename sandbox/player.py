@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
 from sandbox.hub import Hub
@@ -22,12 +23,23 @@ class Stage(StrEnum):
 class Player:
     """The exchange's clock. It starts once subscriptions have been quiet for half a second, so nobody misses a tick."""
 
-    def __init__(self, market: Market, hub: Hub, *, speed: float, autostart: bool, begin_at: int, end_at: int) -> None:
+    def __init__(
+        self,
+        market: Market,
+        hub: Hub,
+        *,
+        speed: float,
+        autostart: bool,
+        begin_at: int,
+        end_at: int,
+        on_batch: Callable[[Batch], Awaitable[None]] | None = None,
+    ) -> None:
         self._market = market
         self._hub = hub
         self._speed = speed
         self._autostart = autostart
         self._begin_at, self._end_at = begin_at, end_at
+        self._on_batch = on_batch
         self.stage = Stage.WAITING
         self.clock = float(max(market.session_start, begin_at))
 
@@ -53,6 +65,8 @@ class Player:
 
     async def _send(self, batch: Batch) -> None:
         self.clock = batch.at
+        if self._on_batch is not None:
+            await self._on_batch(batch)
         await self._hub.broadcast(batch.ticks, wait=self._market.waits_for_clients)
 
     async def _wait_for_subscribers(self) -> None:

@@ -1,27 +1,35 @@
-"""One port: Kite's REST endpoints, and at `/` the WebSocket."""
+"""One port: Kite's REST endpoints, the operator's, and at `/` the WebSocket and the page."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from models.messages.validation import LATEST_SECOND
+from sandbox.broker import Broker
+from sandbox.clock import Clock, ist
 from sandbox.errors import Refused
 from sandbox.hub import Connection, Hub
-from sandbox.listing import dump
-from sandbox.market import Market
+from sandbox.market import Batch, Market
 from sandbox.page import page
 from sandbox.player import Player, Stage
-from sandbox.sessions import MOST_CONNECTIONS, Sessions, profile_body, session_body
-from trading.market.sessions import IST
+from sandbox.rest.admin import AdminEndpoints
+from sandbox.rest.answers import Handler, failure, refusal
+from sandbox.rest.fault_answers import remove_type
+from sandbox.rest.gtt import GttEndpoints
+from sandbox.rest.guard import guard
+from sandbox.rest.margins import MarginEndpoints
+from sandbox.rest.market import MarketEndpoints
+from sandbox.rest.orders import OrderEndpoints
+from sandbox.rest.portfolio import PortfolioEndpoints
+from sandbox.rest.user import UserEndpoints
+from sandbox.scenario import Scenario
+from sandbox.sessions import MOST_CONNECTIONS, Sessions
 
 CLOSE_SECONDS = 1.0
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Sandbox:
@@ -36,13 +44,28 @@ class Sandbox:
         begin_at: int = 0,
         end_at: int = LATEST_SECOND,
         sessions: Sessions | None = None,
+        scenario: Scenario | None = None,
     ) -> None:
         self.sessions = sessions or Sessions()
         self._market = market
-        self._hub = Hub({one.instrument_token for one in market.instruments})
-        self._player = Player(market, self._hub, speed=speed, autostart=autostart, begin_at=begin_at, end_at=end_at)
+        clock = Clock(float(max(market.session_start, begin_at)))
+        self.sessions.clock = lambda: clock.now
+        self.broker = Broker(market.instruments, clock, scenario or Scenario(), self._announce)
+        self._hub = Hub({one.instrument_token for one in market.instruments}, self.broker.faults)
+        self._player = Player(
+            market, self._hub, speed=speed, autostart=autostart, begin_at=begin_at, end_at=end_at,
+            on_batch=self._on_batch,
+        )  # fmt: skip
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.AppRunner | None = None
+
+    async def _announce(self, text: str) -> None:
+        await self._hub.announce(text)
+
+    async def _on_batch(self, batch: Batch) -> None:
+        self.broker.clock.play(batch.at)
+        self.broker.on_ticks(batch.ticks)
+        await self.broker.updates.flush()
 
     async def start(self, host: str, port: int) -> int:
         """Listen and begin to play. Raises OSError when the port is taken."""
@@ -68,44 +91,48 @@ class Sandbox:
             await self._runner.cleanup()
 
     def _app(self) -> web.Application:
-        app = web.Application(middlewares=[_kite_errors])
-        app.add_routes(
-            [
-                web.get("/", self._root),
-                web.post("/session/token", self._open_session),
-                web.delete("/session/token", self._close_session),
-                web.get("/user/profile", self._profile),
-                web.get("/instruments", self._instruments),
-                web.get("/instruments/{exchange}", self._instruments),
-                web.get("/sandbox/status", self._status),
-                web.post("/sandbox/request_token", self._request_token),
-            ]
-        )
+        broker, sessions = self.broker, self.sessions
+        app = web.Application(middlewares=[_kite_errors, guard(broker, sessions)])
+        app.on_response_prepare.append(remove_type)
+        app.add_routes([web.get("/", self._root)])
+        for family in (
+            UserEndpoints(broker, sessions),
+            OrderEndpoints(broker),
+            PortfolioEndpoints(broker),
+            GttEndpoints(broker),
+            MarketEndpoints(broker),
+            MarginEndpoints(broker),
+            AdminEndpoints(broker, sessions, self._hub, self.status),
+        ):
+            app.add_routes(family.routes())
         return app
 
     def status(self) -> dict[str, Any]:
         """How the session stands."""
-        clock = datetime.fromtimestamp(self._player.clock, UTC).astimezone(IST)
+        clock = ist(self.broker.clock.now)
         return {
             "stage": self._player.stage.value,
             "finished": self._player.stage is Stage.FINISHED,
             "session_date": clock.date().isoformat(),
             "clock": clock.strftime("%H:%M:%S"),
-            "instruments": len(self._market.instruments),
+            "instruments": len(self.broker.catalogue),
             "connections": len(self._hub.connections),
             "subscriptions": self._hub.subscriptions,
             "ticks_sent": self._hub.sent,
+            "orders": len(self.broker.book),
+            "orders_resting": self.broker.exchange.resting,
+            "order_calls": self.broker.calls.total,
         }
 
     async def _root(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._stream(request)
-        return web.Response(text=page(self.status()), content_type="text/html")
+        return web.Response(text=page(self.status(), self.broker), content_type="text/html")
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         if not self.sessions.is_valid(request.query.get("api_key", ""), request.query.get("access_token", "")):
             return web.Response(status=403, text="Forbidden")
-        if len(self._hub.connections) >= MOST_CONNECTIONS:
+        if self._hub.served >= MOST_CONNECTIONS:
             return web.Response(status=429, text="Too many connections")
         # flow control is the hub's: aiohttp's own would let one client that does not read hold up all
         socket = web.WebSocketResponse(timeout=CLOSE_SECONDS, compress=False, writer_limit=sys.maxsize)
@@ -120,48 +147,6 @@ class Sandbox:
             self._hub.connections.discard(connection)
         return socket
 
-    async def _open_session(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        fields = [str(form.get(name, "")) for name in ("api_key", "request_token", "checksum")]
-        if not all(fields):
-            raise Refused(400, "InputException", "Missing `api_key`, `request_token` or `checksum`.")
-        token = self.sessions.open(fields[0], fields[1], fields[2])
-        now = datetime.now(IST).strftime("%Y-%m-%d %H:%M:%S")
-        return _success(session_body(self.sessions, token, now))
-
-    async def _close_session(self, request: web.Request) -> web.Response:
-        self.sessions.close(request.query.get("api_key", ""), request.query.get("access_token", ""))
-        return _success(True)
-
-    async def _profile(self, request: web.Request) -> web.Response:
-        scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-        api_key, _, access_token = credentials.partition(":")
-        if scheme != "token":
-            raise Refused(403, "TokenException", "Incorrect `api_key` or `access_token`.")
-        self.sessions.check(api_key, access_token)
-        return _success(profile_body())
-
-    async def _instruments(self, request: web.Request) -> web.Response:
-        exchange = request.match_info.get("exchange")
-        return web.Response(text=dump(self._market.instruments, exchange), content_type="text/csv")
-
-    async def _status(self, _: web.Request) -> web.Response:
-        return web.json_response(self.status())
-
-    async def _request_token(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        token = self.sessions.request_token_for(str(form.get("api_key", "")), str(form.get("api_secret", "")))
-        return _success({"request_token": token})
-
-
-def _success(data: Any) -> web.Response:
-    return web.json_response({"status": "success", "data": data})
-
-
-def _error(status: int, kind: str, message: str) -> web.Response:
-    body = {"status": "error", "message": message, "data": None, "error_type": kind}
-    return web.json_response(body, status=status)
-
 
 @web.middleware
 async def _kite_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -169,8 +154,8 @@ async def _kite_errors(request: web.Request, handler: Handler) -> web.StreamResp
     try:
         return await handler(request)
     except Refused as error:
-        return _error(error.status, error.kind, str(error))
+        return refusal(error)
     except web.HTTPNotFound:
-        return _error(404, "GeneralException", "Route not found")
+        return failure(404, "GeneralException", "Route not found")
     except web.HTTPMethodNotAllowed:
-        return _error(405, "GeneralException", "Method not allowed")
+        return failure(405, "GeneralException", "Method not allowed")

@@ -1,11 +1,17 @@
-"""Logins of the sandbox: one application, request tokens used once, access tokens of this run."""
+"""Logins of the sandbox: one application, request tokens used once, one access token at a time.
+
+A login ends the session before it, as it does at Kite, and a session ends at 06:00 IST of the exchange's clock. Open
+WebSockets stay open; only the next connection is refused.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 
+from sandbox.clock import next_token_end
 from sandbox.errors import Refused
 
 USER_ID = "AP0001"
@@ -22,13 +28,18 @@ def _is_same(given: str, secret: str) -> bool:
 
 
 class Sessions:
-    """Credentials are new with every start, unless given; they leave the process through the first output line only."""
+    """Credentials are new with every start, unless given; they leave the process through the first output line only.
+
+    `clock` gives the exchange's epoch seconds; the exchange sets it.
+    """
 
     def __init__(self, api_key: str | None = None, api_secret: str | None = None) -> None:
         self.api_key = api_key or _token(16)
         self.api_secret = api_secret or _token(32)
+        self.clock: Callable[[], float] = lambda: 0.0
         self._request_tokens: set[str] = set()
-        self._access_tokens: set[str] = set()
+        self._access_token = ""
+        self._ends_at = 0.0
 
     def new_request_token(self) -> str:
         """What the login page would hand over."""
@@ -52,18 +63,23 @@ class Sessions:
         if request_token not in self._request_tokens:
             raise Refused(403, "TokenException", "Token is invalid or has expired.")
         self._request_tokens.discard(request_token)
-        token = _token(32)
-        self._access_tokens.add(token)
-        return token
+        self._access_token = _token(32)
+        self._ends_at = next_token_end(self.clock())
+        return self._access_token
 
     def close(self, api_key: str, access_token: str) -> None:
         """End a session. Raises Refused when there is none."""
         self.check(api_key, access_token)
-        self._access_tokens.discard(access_token)
+        self.expire()
+
+    def expire(self) -> None:
+        """End whatever session there is: the morning has come, or somebody has logged in elsewhere."""
+        self._access_token = ""
 
     def is_valid(self, api_key: str, access_token: str) -> bool:
         """True for a session that is open."""
-        return api_key == self.api_key and access_token in self._access_tokens
+        is_current = bool(self._access_token) and _is_same(access_token, self._access_token)
+        return api_key == self.api_key and is_current and self.clock() < self._ends_at
 
     def check(self, api_key: str, access_token: str) -> None:
         """Raises Refused for a session that is not open."""
@@ -80,6 +96,7 @@ def session_body(sessions: Sessions, access_token: str, login_time: str) -> dict
         "public_token": _token(32),
         "refresh_token": "",
         "enctoken": "",
+        "silo": "",
         "login_time": login_time,
     }
 
@@ -93,7 +110,7 @@ def profile_body() -> dict[str, object]:
         "user_name": "Sandbox Trader",
         "user_shortname": "Sandbox",
         "broker": "ZERODHA",
-        "exchanges": ["NSE"],
+        "exchanges": ["NSE", "NFO", "BSE", "BFO"],
         "products": ["CNC", "NRML", "MIS"],
         "order_types": ["MARKET", "LIMIT", "SL", "SL-M"],
         "avatar_url": None,

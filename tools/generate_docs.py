@@ -18,6 +18,8 @@ from faust_app.runtime.settings import PROJECT, Settings, load_settings
 from faust_app.runtime.topics import DLQ, KEYED_BY, Topic
 from faust_app.runtime.topology import STAGES, topic_specs
 from models.messages.orders import OrderStatus
+from sandbox.fault_kinds import DEFAULT_SECONDS
+from sandbox.fault_kinds import MEANINGS as FAULT_MEANINGS
 from trading.orders.state import TABLE, Step
 from trading.risk.chain import CHAIN
 from trading.risk.codes import MEANINGS, ReasonCode
@@ -182,7 +184,20 @@ def _step(step: Step | None) -> str:
     return f"`{step.state}`" + "".join(f", {action.value}" for action in step.actions)
 
 
+def sandbox_faults_page() -> str:
+    """docs/sandbox_faults.md."""
+    rows = [
+        (f"`{kind}`", occasion, meaning, "" if kind not in DEFAULT_SECONDS else f"{DEFAULT_SECONDS[kind]:g}")
+        for kind, (occasion, meaning) in FAULT_MEANINGS.items()
+    ]
+    text = "What can be switched on, and how, is in [sandbox.md](sandbox.md)."
+    return "\n\n".join(
+        ("# Faults of the sandbox", NOTE, text, table(("kind", "strikes", "what goes wrong", "`seconds`"), rows))
+    )
+
+
 PAGES = {
+    "sandbox_faults.md": sandbox_faults_page,
     "topics.md": topics_page,
     "metrics.md": metrics_page,
     "settings.md": settings_page,

@@ -48,15 +48,21 @@ def register(app: typer.Typer) -> None:
             int | None, typer.Option(min=1, max=100_000, help="Synthetic ticks a market second over all instruments.")
         ] = None,
         autostart: Annotated[bool, typer.Option(help="Do not wait for the first subscriber.")] = False,
+        scenario: Annotated[
+            Path | None, typer.Option(help="YAML with rules, what the account holds, and faults (docs/sandbox.md).")
+        ] = None,
     ) -> None:
         """Run a Kite-compatible exchange: REST and, at `/`, the WebSocket, on one port of 127.0.0.1.
 
         The first line of output is JSON with what a client needs: root, ws_root, api_key, api_secret, request_token.
-        The market begins when the first client has subscribed. `GET /` shows the endpoints in a browser.
+        The market begins when the first client has subscribed. `GET /` shows orders, positions, faults and the
+        endpoints in a browser.
         """
         import uvloop
 
         from recordings.errors import BadRecording
+        from sandbox.errors import BadScenario
+        from sandbox.scenario import Scenario, load_scenario
         from sandbox.server import Sandbox
         from sandbox.sessions import Sessions
 
@@ -66,16 +72,18 @@ def register(app: typer.Typer) -> None:
                 market: Market = _replay(replay, day, symbols)
             else:
                 market = _synthetic(seed, symbols or 50, day or regular_day_from(datetime.now(IST).date()), rate)
-        except BadRecording as error:
+            chosen = load_scenario(scenario) if scenario else Scenario()
+            exchange = Sandbox(
+                market,
+                speed=speed,
+                autostart=autostart,
+                begin_at=time_of_day(market.session_start, begin) or market.session_start,
+                end_at=time_of_day(market.session_start, until) or LATEST_SECOND,
+                sessions=Sessions(os.environ.get(KEY_VARIABLE), os.environ.get(SECRET_VARIABLE)),
+                scenario=chosen,
+            )
+        except (BadRecording, BadScenario) as error:
             raise ConfigurationError(str(error)) from error
-        exchange = Sandbox(
-            market,
-            speed=speed,
-            autostart=autostart,
-            begin_at=time_of_day(market.session_start, begin) or market.session_start,
-            end_at=time_of_day(market.session_start, until) or LATEST_SECOND,
-            sessions=Sessions(os.environ.get(KEY_VARIABLE), os.environ.get(SECRET_VARIABLE)),
-        )
         uvloop.run(_serve(exchange, port))
 
 

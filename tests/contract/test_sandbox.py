@@ -106,7 +106,7 @@ def client(exchange: Exchange) -> Iterator[Client]:
 
 
 def test_modes_of_the_stream(exchange: Exchange, client: Client) -> None:
-    rows = exchange.client().instruments()
+    rows = exchange.rows()
     index = next(row["instrument_token"] for row in rows if row["segment"] == "INDICES")
     equities = [row["instrument_token"] for row in rows if row["segment"] == "NSE"]
     ltp, quote, full = equities[:3]
@@ -130,13 +130,13 @@ def test_modes_of_the_stream(exchange: Exchange, client: Client) -> None:
 
 
 def test_new_subscriber_gets_the_last_tick_at_once(exchange: Exchange, client: Client) -> None:
-    tokens = [row["instrument_token"] for row in exchange.client().instruments() if row["segment"] == "NSE"]
+    tokens = [row["instrument_token"] for row in exchange.rows() if row["segment"] == "NSE"]
     client.ask(client.ticker.subscribe, tokens)
     wait_for(lambda: {tick["instrument_token"] for tick in client.ticks} == set(tokens), "a tick of each", 10)
 
 
 def test_reconnected_client_is_subscribed_again_by_the_library(exchange: Exchange, client: Client) -> None:
-    token = exchange.client().instruments()[-1]["instrument_token"]
+    token = exchange.rows()[-1]["instrument_token"]
     client.ask(client.ticker.subscribe, [token])
     client.ask(client.ticker.set_mode, "full", [token])
     wait_for(lambda: client.ticks, "a tick")

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from kiteconnect import KiteConnect
+from kiteconnect.exceptions import DataException
 
 from sandbox.sessions import MOST_CONNECTIONS
 from tests.running_stack import wait_for
@@ -44,6 +46,11 @@ class Process:
         with urllib.request.urlopen(f"{self.root}/sandbox/status", timeout=10) as answer:
             found: dict[str, Any] = json.load(answer)
         return found
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(f"{self.root}{path}", timeout=10) as answer:
+            text: str = answer.read().decode()
+        return text
 
     def login(self) -> KiteConnect:
         client = KiteConnect(self.first["api_key"], root=self.root)
@@ -89,6 +96,11 @@ def say(connection: socket.socket, message: object) -> None:
     data = json.dumps(message).encode()
     size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
     connection.sendall(b"\x81" + size + bytes(4) + data)
+
+
+def read_to_the_end(connection: socket.socket) -> None:
+    while connection.recv(100):
+        pass
 
 
 def subscribe_to_all(process: Process, connection: socket.socket) -> None:
@@ -154,7 +166,7 @@ def test_whoever_knows_the_secret_gets_another_request_token(process: Process) -
     assert client.generate_session(body["data"]["request_token"], secret)["access_token"]
 
 
-@pytest.mark.parametrize("path", ["/orders", "/session/nothing"])
+@pytest.mark.parametrize("path", ["/nothing", "/session/nothing"])
 def test_unknown_route_has_kites_error_body(process: Process, path: str) -> None:
     status, body = ask(process, path, a="1")
     assert (status, body["status"], body["error_type"]) == (404, "error", "GeneralException")
@@ -238,6 +250,52 @@ def test_taken_port_is_one_sentence(process: Process) -> None:
 )
 def test_wrong_input_is_one_sentence(arguments: list[str], sentence: str) -> None:
     assert sentence in refused("--port", "0", *arguments)
+
+
+def test_scenario_is_played(tmp_path: Path, start: Callable[..., Process]) -> None:
+    file = tmp_path / "scenario.yaml"
+    file.write_text(
+        "rules: {opening_cash: 1234.5}\nfaults: [{kind: bad_gateway, endpoints: [GET /orders], count: 1}]\n"
+    )
+    running = start("--symbols", "1", "--scenario", str(file))
+    client = running.login()
+    assert client.margins("equity")["net"] == 1234.5
+    with pytest.raises(DataException, match="502 Bad Gateway"):
+        client.orders()
+    assert client.orders() == []
+    assert running.end() == (0, "")
+
+
+def test_connection_faults_work_on_the_loop_of_the_process(tmp_path: Path, start: Callable[..., Process]) -> None:
+    file = tmp_path / "scenario.yaml"
+    file.write_text(
+        "faults:\n"
+        "- {kind: reset, endpoints: [GET /orders], count: 1}\n"
+        "- {kind: no_answer, endpoints: [GET /trades], count: 1}\n"
+        "- {kind: frozen_socket, count: 1}\n"
+    )
+    running = start("--symbols", "1", "--scenario", str(file))
+    client = running.login()
+    with pytest.raises(requests.exceptions.ConnectionError, match="reset by peer"):
+        client.orders()
+    client.timeout = 0.5
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        client.trades()
+    connection, _ = running.stream(client.access_token)
+    wait_for(lambda: json.loads(running.get("/sandbox/faults"))["data"][2]["hits"], "the freeze")
+    connection.settimeout(1.5)
+    with pytest.raises(TimeoutError):  # not even a heartbeat
+        read_to_the_end(connection)
+    assert running.end() == (0, "")
+
+
+def test_bad_scenario_is_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "scenario.yaml"
+    file.write_text("faults: [{kind: earthquake}]\n")
+    assert f"{file}: faults.0.kind: Input should be" in refused("--port", "0", "--scenario", str(file))
+    file.write_text("account: {holdings: [{instrument: 'NSE:X', quantity: 1, average_price: 1}]}\n")
+    assert refused("--port", "0", "--scenario", str(file)).endswith("account: NSE:X is not traded here")
+    assert "nowhere.yaml: No such file" in refused("--port", "0", "--scenario", "nowhere.yaml")
 
 
 def test_malformed_row_is_named_by_file_and_line(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def log_in(exchange: Exchange, store: SessionStore) -> None:
 @pytest.fixture
 def ticker(exchange: Exchange, listener: Listener, store: SessionStore) -> Iterator[Ticker]:
     api_key = exchange.sandbox.sessions.api_key
-    tokens = [int(row["instrument_token"]) for row in exchange.client().instruments()]
+    tokens = [int(row["instrument_token"]) for row in exchange.rows()]
     log_in(exchange, store)
     address = Address(exchange.ws_root, api_key, SessionView(store, api_key, time.time))
     running = Ticker(0, address, tokens, listener, SILENT_SECONDS)

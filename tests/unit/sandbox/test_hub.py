@@ -19,7 +19,7 @@ class FakeTransport:
 
     def __init__(self) -> None:
         self.buffered = 0
-        self.aborted = self.closing = False
+        self.aborted = self.closing = self.is_paused = False
 
     def get_write_buffer_size(self) -> int:
         return self.buffered
@@ -29,6 +29,9 @@ class FakeTransport:
 
     def abort(self) -> None:
         self.aborted = True
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
 
 
 class FakeSocket:
