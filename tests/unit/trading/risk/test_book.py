@@ -40,7 +40,7 @@ def mixed() -> Exposure:
     working(found, BUY, 7, product=CNC)
     working(found, SELL, 65, of=FUTURE, product=NRML)
     working(found, SELL, 65, of=CALL, product=NRML, strategy="rsi")
-    working(found, BUY, 65, of=PUT, product=NRML)
+    working(found, BUY, 130, of=PUT, product=NRML)
     working(found, SELL, 10, product=CNC, reduces=True)
     return found
 
@@ -48,10 +48,10 @@ def mixed() -> Exposure:
 def test_what_everything_is_worth_and_takes() -> None:
     found = figures(mixed(), "momentum", limits(), {})
     held, own_held = 10 + 20 + 30 + 65 + 130 + 65 + 195, 10 + 20 + 65 + 65
-    entries, own_entries = 5 + 6 + 7 + 65 + 65 + 65, 5 + 7 + 65 + 65
+    entries, own_entries = 5 + 6 + 7 + 65 + 65 + 130, 5 + 7 + 65 + 130
     assert found.gross == (held + entries) * 1500
     assert found.strategy_gross == (own_held + own_entries) * 1500
-    paid = (10 + 65 + 7 + 65) * 1500  # delivery shares and options bought
+    paid = (10 + 65 + 7 + 130) * 1500  # delivery shares and options bought
     intraday, futures = (20 + 30 + 5 + 6) * 1500, (65 + 130 + 65) * 1500
     written = (195 + 65) * 25_000
     assert found.blocked == paid + (intraday + futures) * Decimal("0.2") + written * Decimal("0.15")
