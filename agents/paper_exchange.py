@@ -126,6 +126,9 @@ class PaperBroker:
         if found is None or not (found[1].resting or found[0].has_applied(record.source, record.offset + 1)):
             self._resting[record.partition].discard(token)
 
+    def noted(self, order_id: str) -> None:
+        """Nothing follows: the exchange was told with the decision."""
+
     def on_frame(self, record: Record, frame: TickFrame) -> list[Output]:
         """Match resting orders with the frame's ticks; expire what its clock has run out for."""
         partition = record.partition

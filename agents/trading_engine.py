@@ -15,13 +15,15 @@ from typing import Any
 import structlog
 
 from agents.events import Events
+from agents.execution import Execution
+from agents.live.broker import LiveBroker
 from agents.order_desk import OrderDesks
 from agents.paper_exchange import PaperBroker
 from agents.recent_frames import read_again
 from agents.reference import Reference
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
-from faust_app.runtime.codec import decode, decode_any, decode_frame
+from faust_app.runtime.codec import decode, decode_any, decode_frame, decode_one_of
 from faust_app.runtime.consume import Decision, Record
 from faust_app.runtime.errors import DecodeError
 from faust_app.runtime.topics import Topic
@@ -30,6 +32,7 @@ from models.messages import ids
 from models.messages.control import TradingState
 from models.messages.envelope import Envelope
 from models.messages.orders import (
+    CallAttempted,
     CancelSubmitted,
     OrderAcknowledged,
     OrderFailed,
@@ -57,7 +60,8 @@ class TradingEngine:
         self._broker = worker.broker
         self._events = Events(worker.topics, worker.stage, worker.broker)
         self._orders = orders_table.orders_table(worker.table(orders_table.NAME, orders_table.HELP))
-        self._exchange = PaperBroker(worker, self._events, self._find)
+        self._trading_state = TradingStateView(worker.settings, worker=f"{worker.stage}.{worker.broker}")
+        self._exchange = self._execution()
         self._desks = OrderDesks(
             self._orders,
             self._events,
@@ -68,9 +72,13 @@ class TradingEngine:
         )
         self._reference = Reference(worker)
         self._registry = InstrumentRegistry(())
-        self._trading_state = TradingStateView(worker.settings, worker=f"{worker.stage}.{worker.broker}")
         self._days: dict[int, date] = {}  # partition -> trading day of its newest order
         self._processed = metrics.TICKS_PROCESSED.labels(worker.stage, worker.broker)
+
+    def _execution(self) -> Execution:
+        if self._worker.settings.brokers[self._broker].execution.is_at_the_broker:
+            return LiveBroker(self._worker, self._orders, self._events, self._find, self._trading_state)
+        return PaperBroker(self._worker, self._events, self._find)
 
     async def load(self) -> None:
         """Instruments, before the first message."""
@@ -128,7 +136,8 @@ class TradingEngine:
         envelope = decode_any(record.value)
         await self._ready()
         if isinstance(envelope.data, CancelSubmitted):
-            return Decision(self._exchange.cancel(record, envelope.data))
+            order_id = envelope.data.order_id
+            return Decision(self._exchange.cancel(record, envelope.data), delivered=lambda: self._noted(order_id))
         if isinstance(envelope.data, OrderSubmitted):
             return self._take_in(record, envelope)
         raise DecodeError(f"A {envelope.type} message is no intent")
@@ -150,7 +159,11 @@ class TradingEngine:
         self._desks.note(record.partition, known)
         if known.status is OrderStatus.DENIED_LATE or known.held:
             return Decision(outputs, duplicate=redelivered)
-        return Decision(outputs + self._exchange.place(record, known, envelope), duplicate=redelivered)
+        outputs = outputs + self._exchange.place(record, known, envelope)
+        return Decision(outputs, delivered=lambda: self._noted(order.order_id), duplicate=redelivered)
+
+    def _noted(self, order_id: str) -> None:
+        self._exchange.noted(order_id)
 
     def _forget_old_days(self, partition: int, at: int) -> None:
         """Once a day and partition: drop the finished orders of earlier days. The ledger has them."""
@@ -189,8 +202,10 @@ class TradingEngine:
 
     async def on_update(self, record: Record) -> Decision:
         """Fold a broker's report into the order; what is new in it becomes an acknowledgement, fills, a failure."""
-        envelope = decode(OrderUpdate, record.value)
+        envelope = decode_one_of((OrderUpdate, CallAttempted), record.value)
         await self._ready()
+        if isinstance(envelope.data, CallAttempted):
+            return self._mark(record, envelope.data)
         update = envelope.data
         with self._orders.transaction(record.source, record.offset) as change:
             if change.applied(update.order_id):
@@ -208,6 +223,16 @@ class TradingEngine:
             metrics.UNKNOWN_STATUSES.labels(self._broker).inc()
             log.warning("unknown_order_status", order_id=update.order_id, status=update.unknown_status)
         return Decision(outputs, delivered=lambda: self._count_folded(folded, was_open), duplicate=folded.is_repeat)
+
+    def _mark(self, record: Record, body: CallAttempted) -> Decision:
+        """From now on the order may be at the broker. The first mark counts."""
+        with self._orders.transaction(record.source, record.offset) as change:
+            known = None if change.applied(body.order_id) else change.get(body.order_id)
+            if known is not None and not known.attempted_at:
+                known.attempted_at = body.at
+                change.put(body.order_id, known, [])
+            outputs = change.commit()
+        return Decision(outputs, delivered=lambda: self._noted(body.order_id))
 
     def _consequences(self, folded: Folded, cause: Envelope[OrderUpdate]) -> list[Output]:
         outputs = []
@@ -252,6 +277,7 @@ class TradingEngine:
         for alarm in folded.alarms:
             self._raise_alarm(alarm, folded.record.order.order_id)
         seconds = (time.time_ns() - folded.record.order.received_ns) / NANOSECONDS
+        self._noted(folded.record.order.order_id)
         for _ in folded.fills:
             metrics.FILLS.labels(self._broker).inc()
             metrics.TICK_TO_FILL_SECONDS.labels(self._broker).observe(seconds)

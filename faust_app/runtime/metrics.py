@@ -107,6 +107,9 @@ ORDERS_OPEN = _gauge("orders_open", "Orders that are not terminal", "broker")
 ORDER_ALARMS = _counter(
     "order_alarms", "Reports that contradict an order, positions left without exits", "broker", "kind"
 )
+ORDERS_FOREIGN = _gauge("orders_foreign", "Orders in the broker's book that are not ours", "broker")
+ORDERS_DOUBLED = _gauge("orders_doubled", "Orders in the broker's book with a tag another one has, too", "broker")
+BROKER_ROWS_UNREADABLE = _counter("broker_rows_unreadable", "Rows of the broker that could not be read", "broker")
 UNKNOWN_STATUSES = _counter("unknown_order_statuses", "Reports with a status of the broker nobody knows", "broker")
 FILLS = _counter("fills", "Fills published", "broker")
 TICK_TO_ORDER_SECONDS = _histogram(

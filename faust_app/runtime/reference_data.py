@@ -29,6 +29,10 @@ class ReferenceData:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
+    async def ping(self) -> None:
+        """Ask for nothing. Raises TransientError while PostgreSQL is away."""
+        await self._fetch("select 1")
+
     async def load_instruments(self) -> list[Instrument]:
         """The instruments that are listed, in key order."""
         query = "select * from instruments where vanished_on is null order by key"

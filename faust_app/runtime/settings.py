@@ -34,6 +34,7 @@ PORT_VARIABLE = "ALPHA_PANDA_WEB_PORT"  # of its pages
 LISTS = ("freeze_quantities", "instruments", "strategies")  # files in config/ that are no profiles
 STATE_DIRECTORY = ".local"
 ENVIRONMENT = "ALPHA_PANDA__"
+LIVE_BROKER = "zerodha"
 NO_BROKERS = ("shared", "market", "control")  # first parts of topics without a broker
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -114,16 +115,23 @@ class Execution(StrEnum):
     """How a broker's orders are executed."""
 
     SIMULATED = "simulated"  # by the paper exchange, on live ticks
+    DRY_RUN = "dry_run"  # everything as if live, but the call
     LIVE = "live"  # by the broker itself
+
+    @property
+    def is_at_the_broker(self) -> bool:
+        """True when the broker's book counts, not the paper exchange's."""
+        return self is not Execution.SIMULATED
 
 
 class BrokerSettings(Section):
     """One broker: its account and how orders are executed there."""
 
     enabled: bool = Field(False, description="run this broker's workers")
-    execution: Execution = Field(Execution.SIMULATED, description="simulated (paper exchange) or live")
+    execution: Execution = Field(Execution.SIMULATED, description="simulated (paper exchange), dry_run or live")
     account: str = Field("main", pattern=r"^[a-z0-9_-]{1,32}$", description="account name")
     start_cash: Decimal = Field(Decimal("1000000"), gt=0, description="cash of a new account, rupees")
+    most_age_seconds: Positive = Field(5.0, description="live: an entry whose tick came longer ago is not sent")
     delivery_alarm_days: int = Field(
         5, ge=0, le=90, description="calendar days before expiry from which a contract that ends in delivery alarms"
     )
@@ -272,8 +280,8 @@ class Settings(BaseSettings):
         for name, broker in self.brokers.items():
             if not (name.isascii() and name.isidentifier()) or name in NO_BROKERS:
                 raise ValueError(f"broker name {name!r} cannot be used in topic names")
-            if broker.enabled and broker.execution is Execution.LIVE:
-                raise ValueError(f"brokers.{name}.execution: live trading is not available in this release")
+            if broker.enabled and broker.execution.is_at_the_broker and name != LIVE_BROKER:
+                raise ValueError(f"brokers.{name}.execution: only {LIVE_BROKER} can trade live")
         return self
 
     @property

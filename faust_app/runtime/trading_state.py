@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 
 from faust_app.runtime.errors import ConfigurationError
 from faust_app.runtime.redis_keys import ALL, RedisKeys
-from faust_app.runtime.settings import Execution, Settings
+from faust_app.runtime.settings import Settings
 from models.messages.control import TradingState
 
 log = structlog.get_logger(__name__)
@@ -126,6 +126,10 @@ def _parse(row: str) -> ScopeState:
         return ScopeState(TradingState.HALTED, 0, "nobody", f"The stored state cannot be read: {row[:100]!r}")
 
 
+async def _nothing() -> None:
+    pass
+
+
 class TradingStateView:
     """A worker's current copy of the states."""
 
@@ -138,16 +142,21 @@ class TradingStateView:
         self._states: dict[str, ScopeState] = {}
         self._read_at: float | None = None
         self._changed: Callable[[], None] = lambda: None
+        self._drained: Callable[[], Awaitable[None]] = _nothing
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call `callback` after every read."""
         self._changed = callback
 
+    def on_halt(self, drained: Callable[[], Awaitable[None]]) -> None:
+        """Await `drained` before a revision is acknowledged: what was on its way when it came has ended by then."""
+        self._drained = drained
+
     def state_for(self, broker: str, strategy: str | None) -> TradingState:
         """The strictest state that concerns a broker's strategy."""
         broker_scope = f"broker:{broker}"
         is_allowed = self.is_current and (ALL in self._states or broker_scope in self._states)
-        if self._settings.brokers[broker].execution is Execution.LIVE and not is_allowed:
+        if self._settings.brokers[broker].execution.is_at_the_broker and not is_allowed:
             return TradingState.HALTED
         scopes = [ALL, broker_scope] + ([f"strategy:{strategy}"] if strategy else [])
         known = [self._states[scope].state for scope in scopes if scope in self._states]
@@ -182,4 +191,5 @@ class TradingStateView:
         self._states = await self._store.read()
         self._read_at = time.monotonic()
         self._changed()
+        await self._drained()
         await self._store.acknowledge(self._worker, revision)

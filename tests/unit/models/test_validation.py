@@ -19,6 +19,7 @@ from models.messages.control import (
 )
 from models.messages.market import Mark, Marks
 from models.messages.orders import (
+    CallAttempted,
     CancelSubmitted,
     OrderAcknowledged,
     OrderFailed,
@@ -107,6 +108,7 @@ BODIES: list[msgspec.Struct] = [
     TradingStateChanged(scope="all", state=TradingState.HALTED, revision=3, actor="me", reason="test"),
     LimitsChanged(scope="paper:main", actor="me", reason="test"),
     StrategiesChanged(strategies=("momentum",), actor="me", reason="test"),
+    CallAttempted(order_id="order-1", at=build.AT),
     SquareOffDue(account="paper:main", run_id="r", partition=0, clock=build.AT, received_ns=1),
     ReconciliationDifference(
         account=build.ACCOUNT, kind="position", subject="NSE:INFY", ours="1", theirs="2", resolved=False

@@ -111,7 +111,7 @@ def test_overlay_is_read_from_the_configured_state_directory(
         ("namespace: 'replay'", "namespace: "),
         ("brokers: {paper: {account: 'a b'}}", "brokers.paper.account: "),
         ("brokers: {paper: {enabled: false}}", "no broker is enabled"),
-        ("brokers: {paper: {execution: live}}", "brokers.paper.execution: live trading is not available"),
+        ("brokers: {paper: {execution: live}}", "brokers.paper.execution: only zerodha can trade live"),
         ("brokers: {paper: {execution: imagined}}", "brokers.paper.execution: "),
         ("brokers: {shared: {enabled: true}}", "'shared' cannot be used"),
         ("brokers: {a.b: {enabled: true}}", "'a.b' cannot be used"),

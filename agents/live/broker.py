@@ -1,0 +1,238 @@
+"""A live broker for the engine: orders and cancels wait for their calls, the book is watched, one process runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import structlog
+
+from agents.events import Events
+from agents.live.breaker import Breaker
+from agents.live.calls import Cancel, Place
+from agents.live.dispatcher import Dispatcher, Writes
+from agents.live.gate import Gate
+from agents.live.journal import CallJournal
+from agents.live.watch import BookWatch
+from agents.live.writes import DryRun, ZerodhaWrites
+from brokers.zerodha.client import Endpoint, ZerodhaClient
+from brokers.zerodha.session import SessionState
+from faust_app.runtime.app import Worker
+from faust_app.runtime.consume import Record
+from faust_app.runtime.errors import TransientError
+from faust_app.runtime.kite_session import session_view
+from faust_app.runtime.lease import Lease
+from faust_app.runtime.order_budget import Grant, OrderBudget
+from faust_app.runtime.reference_data import ReferenceData
+from faust_app.runtime.settings import Execution
+from faust_app.runtime.trading_state import TradingStateView, redis_client
+from models.messages.envelope import Envelope
+from models.messages.orders import CancelSubmitted, OrderStatus, OrderSubmitted, OrderUpdate, PlannedOrder
+from models.messages.ticks import TickFrame
+from tables.journal import Output
+from tables.states import StateTable
+from trading.market.instruments import Instrument
+from trading.orders.state import OrderRecord
+
+log = structlog.get_logger(__name__)
+CHECK_SECONDS = 1.0
+STORED_SECONDS = 5.0
+STOP_SECONDS = 8.0
+WITHDRAWN = "Cancelled before it was sent"
+FindInstrument = Callable[[int], Instrument | None]
+
+
+class LiveBroker:
+    """Implements `agents.execution.Execution` and what the dispatcher and the watch ask for."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        orders: StateTable[OrderRecord],
+        events: Events,
+        find: FindInstrument,
+        trading_state: TradingStateView,
+    ) -> None:
+        config, broker = worker.settings, worker.broker
+        kite, account = config.kite, config.account_key(broker)
+        self._worker = worker
+        self._orders = orders
+        self._find = find
+        self._clock = 0
+        self._denials: set[asyncio.Task[None]] = set()
+        self._stored_at = 0.0
+        self._session = session_view(config)
+        api_key = kite.api_key.get_secret_value() if kite.api_key else ""
+        self._client = ZerodhaClient(Endpoint(kite.root, api_key, self._session.token, kite.timeout_seconds))
+        self._redis = redis_client(config)
+        self._lease = Lease(config, self._redis, account)
+        self._budget = OrderBudget(config, self._redis, account)
+        breaker = Breaker(time.monotonic)
+        self._gate = Gate(
+            state_of=lambda strategy: trading_state.state_for(broker, strategy),
+            session=self._session,
+            lease=self._lease,
+            breaker=breaker,
+            is_stored=lambda: time.monotonic() - self._stored_at < STORED_SECONDS,
+            now=time.time,
+            most_age_seconds=config.brokers[broker].most_age_seconds,
+        )
+        self._journal = CallJournal(
+            worker.publisher, events, broker=broker, stage=worker.stage, group=self.group, now=time.time
+        )
+        is_dry = config.brokers[broker].execution is Execution.DRY_RUN
+        writes: Writes = DryRun() if is_dry else ZerodhaWrites(self._client, self._session)
+        self._dispatcher = Dispatcher(
+            writes,
+            self,
+            self,
+            self._gate.refusal,
+            breaker,
+            now=self._event_second,
+            uncertain=self._doubt,
+        )
+        self._watch = BookWatch(
+            self._client,
+            self._records,
+            self.report,
+            self._dispatcher.offer,
+            worker.state,
+            broker=broker,
+            now=time.time,
+            clock=lambda: int(self._event_second()),
+        )
+        trading_state.on_halt(self._dispatcher.drained)
+        for name, work in (
+            ("calls", self._dispatcher.run),
+            ("lease", self._lease.run),
+            ("order book", self._watch.run),
+            ("live checks", self._check),
+        ):
+            worker.background(name, work)
+        worker.on_stopping(self._stop)
+
+    def _doubt(self) -> None:
+        self._watch.look()
+
+    def _event_second(self) -> float:
+        return float(self._clock or time.time())
+
+    def _records(self) -> Iterator[OrderRecord]:
+        return (record for _, record in self._orders.states())
+
+    def group(self, token: int) -> str:
+        """Co-location group of an instrument."""
+        instrument = self._find(token)
+        return str(token) if instrument is None else instrument.co_location_group
+
+    def forget(self) -> None:
+        """Partitions moved: what was not sent waits again."""
+        self._dispatcher.forget()
+        self._journal.forget()
+        for order_id, _ in self._orders.states():
+            self.noted(order_id)
+        self._watch.look()
+
+    def remember(self, partition: int, frame: TickFrame, raw: bytes) -> None:
+        """Only the clock counts here."""
+        self._clock = max(self._clock, frame.event_time)
+
+    def on_frame(self, record: Record, frame: TickFrame) -> list[Output]:
+        """Only the clock counts here."""
+        self._clock = max(self._clock, frame.event_time)
+        return []
+
+    def place(self, record: Record, known: OrderRecord, cause: Envelope[OrderSubmitted]) -> list[Output]:
+        """Nothing yet: the call waits for its turn once the record is stored."""
+        return []
+
+    def cancel(self, record: Record, body: CancelSubmitted) -> list[Output]:
+        """Store the wish; the call waits for its turn, and again until the order has ended."""
+        with self._orders.transaction(record.source, record.offset) as change:
+            if change.applied(body.order_id):
+                return change.commit()
+            known = change.get(body.order_id)
+            if known is not None and known.is_open:
+                known.cancel_wanted = True
+                change.put(body.order_id, known, [])
+            return change.commit()
+
+    def noted(self, order_id: str) -> None:
+        """Let what a stored record asks for wait for its turn."""
+        row = self._orders.row(order_id)
+        if row is None or not row[1].is_open or row[1].held:
+            return
+        known = row[1]
+        if known.cancel_wanted and known.broker_order_id:
+            self._dispatcher.offer(Cancel(order_id, known.broker_order_id))
+        elif known.attempted_at:
+            self._journal.marked(order_id)
+        elif not known.cancel_wanted:
+            self._dispatcher.offer(Place(known.order))
+        elif self._dispatcher.withdraw(order_id) or order_id not in self._dispatcher.in_flight:
+            self._deny(known)
+
+    def _deny(self, known: OrderRecord) -> None:
+        update = OrderUpdate(
+            order_id=known.order.order_id,
+            broker_order_id="",
+            status=OrderStatus.DENIED_LATE,
+            cumulative_quantity=0,
+            average_price=known.average_price,
+            reason=WITHDRAWN,
+            event_time=int(self._event_second()),
+            reporter="call",
+        )
+        task = asyncio.create_task(self.report(update))
+        self._denials.add(task)
+        task.add_done_callback(self._denials.discard)
+
+    async def attempted(self, order: PlannedOrder) -> None:
+        """The dispatcher's mark."""
+        await self._journal.attempted(order)
+
+    async def report(self, update: OrderUpdate) -> None:
+        """The dispatcher's and the watch's report; of an order that is not here any more, nothing."""
+        row = self._orders.row(update.order_id)
+        if row is None:
+            log.warning("report_of_an_order_elsewhere", order_id=update.order_id, status=update.status.value)
+            return
+        await self._journal.report(row[1].order, update)
+
+    async def take(self, *, is_exit: bool) -> Grant:
+        """The dispatcher's budget."""
+        return await self._budget.take(self._lease.value, is_exit=is_exit, now=datetime.now(UTC))
+
+    def take_locally(self) -> Grant:
+        """The dispatcher's budget while Redis is away."""
+        return self._budget.take_locally()
+
+    async def _check(self) -> None:
+        """Keep what the gate looks at current, and say what keeps orders back."""
+        reference = ReferenceData(self._worker.settings)
+        state = self._worker.state
+        while True:
+            try:
+                await reference.ping()
+                self._stored_at = time.monotonic()
+                state.recovered("audit trail")
+            except TransientError as error:
+                state.degraded("audit trail", f"No entries: {error}")
+            if self._session.state is SessionState.VALID:
+                state.recovered("session")
+            else:
+                state.degraded("session", self._session.reason)
+            if self._lease.value:
+                state.recovered("lease")
+            else:
+                holder = self._lease.holder
+                state.degraded("lease", f"{holder.owner} runs this account" if holder else "The lease is not held yet")
+            await asyncio.sleep(CHECK_SECONDS)
+
+    async def _stop(self) -> None:
+        """Calls being made end; then nothing is sent."""
+        await self._dispatcher.stop(STOP_SECONDS)
+        self._client.close()
+        await self._redis.aclose()

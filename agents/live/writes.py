@@ -1,0 +1,52 @@
+"""The dispatcher's calls, as Zerodha's client makes them, or as a dry run does not."""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+
+from brokers.answers import Answer, RefusalKind, Refused, Taken
+from brokers.zerodha.client import ZerodhaClient
+from brokers.zerodha.mapping import REGULAR, order_fields
+from brokers.zerodha.session import SessionView
+from models.messages.orders import PlannedOrder
+
+log = structlog.get_logger(__name__)
+DRY_RUN = "Dry run, not sent: "
+
+
+class ZerodhaWrites:
+    """Each order is sent once. A session Kite refuses is not used again."""
+
+    def __init__(self, client: ZerodhaClient, session: SessionView) -> None:
+        self._client = client
+        self._session = session
+
+    async def place(self, order: PlannedOrder) -> Answer:
+        """Send an order."""
+        token = self._session.token()
+        return self._noted(await self._client.place(REGULAR, order_fields(order)), token)
+
+    async def cancel(self, broker_order_id: str) -> Answer:
+        """Ask to cancel an order."""
+        token = self._session.token()
+        return self._noted(await self._client.cancel(REGULAR, broker_order_id), token)
+
+    def _noted(self, answer: Answer, token: str) -> Answer:
+        if isinstance(answer, Refused) and answer.kind is RefusalKind.SESSION:
+            self._session.refuse(token)
+        return answer
+
+
+class DryRun:
+    """Everything but the call: what would have been sent is the reason the order ends with, in the audit trail."""
+
+    async def place(self, order: PlannedOrder) -> Answer:
+        """Tell what would have been sent."""
+        fields = msgspec.json.encode(order_fields(order)).decode()
+        log.info("dry_run", order_id=order.order_id, order=fields)
+        return Refused(RefusalKind.REJECTED, f"{DRY_RUN}{fields}")
+
+    async def cancel(self, broker_order_id: str) -> Answer:
+        """Nothing rests anywhere."""
+        return Taken(broker_order_id)
