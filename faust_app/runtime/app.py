@@ -25,7 +25,7 @@ from faust_app.runtime.kafka_watch import KafkaWatch
 from faust_app.runtime.lifecycle import WorkerState, die
 from faust_app.runtime.logging import configure_logging
 from faust_app.runtime.publisher import Publisher
-from faust_app.runtime.settings import BROKER_VARIABLE, PORT_VARIABLE, Settings, settings
+from faust_app.runtime.settings import BROKER_VARIABLE, INSTANCE_VARIABLE, PORT_VARIABLE, Settings, settings
 from faust_app.runtime.topics import LARGEST_DEAD_LETTER, SHARED, Topic, Topics
 from models.messages.envelope import Envelope
 from tables.journal import Output
@@ -33,7 +33,6 @@ from tables.raw_key_table import RawKeyTable, raw_table
 
 log = structlog.get_logger(__name__)
 
-INSTANCE_VARIABLE = "ALPHA_PANDA_WORKER_INSTANCE"
 SESSION_SECONDS = 20.0
 CANCEL_SECONDS = 1.0
 

@@ -2,7 +2,8 @@
 
 Whoever holds the lease may place orders. It ends by itself when it is not renewed, and whoever takes it next has a
 higher fence, which the order budget compares with each call. A process that was suspended finds its lease run out by a
-clock that goes on while the machine sleeps, without asking anybody.
+clock that goes on while the machine sleeps, without asking anybody. A worker that was restarted takes its own lease
+over at once: whatever is left of its former self has a lower fence.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from faust_app.runtime.redis_keys import RedisKeys
-from faust_app.runtime.settings import Settings
+from faust_app.runtime.settings import INSTANCE_VARIABLE, Settings
 from faust_app.runtime.trading_state import is_cancelled
 
 log = structlog.get_logger(__name__)
@@ -27,7 +28,7 @@ LEASE_SECONDS = 10.0
 RENEW_SECONDS = 2.0
 TAKE = """
 local held = redis.call('GET', KEYS[1])
-if held then return {0, held} end
+if held and string.match(held, '^%d+|(.*)$') ~= ARGV[1] then return {0, held} end
 local value = redis.call('INCR', KEYS[2]) .. '|' .. ARGV[1]
 redis.call('SET', KEYS[1], value, 'PX', ARGV[2])
 return {1, value}
@@ -68,7 +69,7 @@ class Lease:
         self._account = account
         self._key, self._fence = keys.lease(account), keys.fence(account)
         self._redis = client
-        self._owner = f"{socket.gethostname()}/{os.getpid()}"
+        self._owner = f"{socket.gethostname()}/{os.environ.get(INSTANCE_VARIABLE, '0')}"
         self._held = ""
         self._until = 0.0
         self.holder: Holder | None = None  # whoever has it, when it is not us

@@ -30,6 +30,7 @@ from trading.matching.rules import MatchingRules
 PROJECT = Path(__file__).resolve().parents[2]
 RUNTIME_OVERLAY = "runtime.yaml"
 BROKER_VARIABLE = "ALPHA_PANDA_BROKER"  # of a worker process
+INSTANCE_VARIABLE = "ALPHA_PANDA_WORKER_INSTANCE"  # of several of one stage
 PORT_VARIABLE = "ALPHA_PANDA_WEB_PORT"  # of its pages
 LISTS = ("freeze_quantities", "instruments", "strategies")  # files in config/ that are no profiles
 STATE_DIRECTORY = ".local"

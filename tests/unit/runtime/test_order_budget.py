@@ -16,7 +16,7 @@ from faust_app.runtime import order_budget
 from faust_app.runtime.lease import Lease
 from faust_app.runtime.order_budget import Grant, OrderBudget, Verdict
 from faust_app.runtime.redis_keys import RedisKeys
-from faust_app.runtime.settings import Settings
+from faust_app.runtime.settings import INSTANCE_VARIABLE, Settings
 from faust_app.runtime.trading_state import redis_client
 from tests.unit.runtime.configurations import configured
 from tests.unit.runtime.redis_server import RedisServer
@@ -142,10 +142,28 @@ def test_a_grant_is_for_now(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not Grant(Verdict.WAIT, given_at=4_000.0).is_fresh
 
 
-async def test_one_process_holds_the_lease_and_the_next_has_a_higher_fence(
+@pytest.fixture
+def other(settings: Settings, client: Redis, monkeypatch: pytest.MonkeyPatch) -> Lease:
+    """Of another process."""
+    monkeypatch.setenv(INSTANCE_VARIABLE, "1")
+    found = Lease(settings, client, ACCOUNT)
+    monkeypatch.delenv(INSTANCE_VARIABLE)
+    return found
+
+
+async def test_a_restarted_worker_takes_its_lease_over_and_its_former_self_is_refused(
     settings: Settings, client: Redis, lease: Lease
 ) -> None:
-    other = Lease(settings, client, ACCOUNT)
+    again = Lease(settings, client, ACCOUNT)
+    await again.step()
+    assert again.value.startswith("2|")
+    budget = OrderBudget(settings, client, ACCOUNT)
+    assert lease.value  # as far as it knows
+    assert (await budget.take(lease.value, is_exit=True, now=NOW)).verdict is Verdict.NOT_RUNNER
+    assert (await budget.take(again.value, is_exit=True, now=NOW)).verdict is Verdict.GRANTED
+
+
+async def test_one_process_holds_the_lease_and_the_next_has_a_higher_fence(lease: Lease, other: Lease) -> None:
     await other.step()
     assert other.value == ""
     assert other.holder is not None
@@ -158,13 +176,13 @@ async def test_one_process_holds_the_lease_and_the_next_has_a_higher_fence(
 
 
 async def test_a_process_that_was_suspended_does_not_hold_it_any_more(
-    settings: Settings, client: Redis, lease: Lease, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, client: Redis, lease: Lease, other: Lease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = lease_module.awake_seconds()
     monkeypatch.setattr(lease_module, "awake_seconds", lambda: now + lease_module.LEASE_SECONDS)
     assert lease.value == ""
     await client.delete(RedisKeys(settings).lease(ACCOUNT))  # as it runs out meanwhile
-    await Lease(settings, client, ACCOUNT).step()
+    await other.step()
     await lease.step()
     assert lease.value == ""
     await lease.step()

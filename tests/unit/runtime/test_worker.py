@@ -11,10 +11,10 @@ from aiokafka.errors import KafkaConnectionError
 from prometheus_client import REGISTRY
 
 from faust_app.runtime import app as app_module
-from faust_app.runtime.app import INSTANCE_VARIABLE, Worker, required_broker
+from faust_app.runtime.app import Worker, required_broker
 from faust_app.runtime.errors import ConfigurationError
 from faust_app.runtime.exact import ExactTableManager, ExactTransport
-from faust_app.runtime.settings import BROKER_VARIABLE, PORT_VARIABLE, Settings
+from faust_app.runtime.settings import BROKER_VARIABLE, INSTANCE_VARIABLE, PORT_VARIABLE, Settings
 from faust_app.runtime.topology import topic_specs
 from tables.journal import Output
 from tests.unit.runtime.configurations import configured
