@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
+SEEDS ?= 100
 INVARIANTS := $(patsubst %,tests/property/test_%.py,accounting order_fold risk risk_stories matching rounding)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run test check unit integration prove mutation bench docs format lock clean
+.PHONY: help run test check unit integration prove chaos mutation bench docs format lock clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +45,9 @@ prove: $(READY) ## Long proofs: 10,000 examples of every invariant, many rebalan
 	$(BIN)/python -m pytest -q -n auto --hypothesis-profile=prove --timeout 7200 $(INVARIANTS)
 	$(BIN)/python -m pytest -q -rP -m prove tests/chaos
 	$(MAKE) mutation
+
+chaos: $(READY) ## Kill a live engine between its effects, and let the broker fail, with SEEDS=n seeds
+	ALPHA_PANDA_CHAOS_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -s -m prove tests/chaos/test_live.py
 
 mutation: $(READY) ## Which wrong tokens no test notices, in risk, orders and accounting (docs/mutation.md)
 	$(BIN)/python -m tools.mutation --check 90

@@ -54,12 +54,15 @@ class LiveBroker:
         events: Events,
         find: FindInstrument,
         trading_state: TradingStateView,
+        *,
+        now: Callable[[], float] = time.time,
     ) -> None:
         config, broker = worker.settings, worker.broker
         kite, account = config.kite, config.account_key(broker)
         self._worker = worker
         self._orders = orders
         self._find = find
+        self._now = now
         self._clock = 0
         self._denials: set[asyncio.Task[None]] = set()
         self._stored_at = 0.0
@@ -76,11 +79,11 @@ class LiveBroker:
             lease=self._lease,
             breaker=breaker,
             is_stored=lambda: time.monotonic() - self._stored_at < STORED_SECONDS,
-            now=time.time,
+            now=now,
             most_age_seconds=config.brokers[broker].most_age_seconds,
         )
         self._journal = CallJournal(
-            worker.publisher, events, broker=broker, stage=worker.stage, group=self.group, now=time.time
+            worker.publisher, events, broker=broker, stage=worker.stage, group=self.group, now=now
         )
         is_dry = config.brokers[broker].execution is Execution.DRY_RUN
         writes: Writes = DryRun() if is_dry else ZerodhaWrites(self._client, self._session)
@@ -100,7 +103,7 @@ class LiveBroker:
             self._dispatcher.offer,
             worker.state,
             broker=broker,
-            now=time.time,
+            now=now,
             clock=lambda: int(self._event_second()),
         )
         trading_state.on_halt(self._dispatcher.drained)
@@ -117,7 +120,7 @@ class LiveBroker:
         self._watch.look()
 
     def _event_second(self) -> float:
-        return float(self._clock or time.time())
+        return float(self._clock or self._now())
 
     def _records(self) -> Iterator[OrderRecord]:
         return (record for _, record in self._orders.states())

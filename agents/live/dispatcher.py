@@ -9,6 +9,7 @@ poller's. A crash after the mark, before the report, makes an order unknown; one
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Protocol
@@ -162,10 +163,9 @@ class Dispatcher:
     async def _wait(self, seconds: float) -> None:
         """Until it is worth asking again, or something else waits."""
         self._news.clear()
-        try:
-            await asyncio.wait_for(self._news.wait(), min(seconds, IDLE_SECONDS))
-        except TimeoutError:
-            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(seconds, IDLE_SECONDS)):
+                await self._news.wait()
 
     def _begin(self, call: Call, grant: Grant) -> None:
         task = asyncio.create_task(self._make(call, grant), name=f"call {call.order_id}")

@@ -74,7 +74,8 @@ class BookWatch:
                 self._state.degraded(CONDITION, f"The broker's order book cannot be read: {error}")
             busy = any(record.is_open for record in self._records())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), BUSY_SECONDS if busy else QUIET_SECONDS)
+                async with asyncio.timeout(BUSY_SECONDS if busy else QUIET_SECONDS):
+                    await self._news.wait()
 
     async def once(self) -> Seen:
         """Read the book, report what is new, ask again for cancels that have not come through."""

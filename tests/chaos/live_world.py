@@ -1,0 +1,361 @@
+"""A live engine on the sandbox exchange, with topics and tables in memory: it may be killed between any two effects.
+
+The real client library talks to the real sandbox over loopback; budget and lease are in a real Redis. Kafka is a log in
+memory that a killed worker leaves as it was. A kill stops everything of one incarnation at once; requests that have
+left arrive all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+from agents import trading_engine
+from agents.live import watch
+from agents.live.broker import LiveBroker
+from brokers.zerodha.session import SessionStore, login, new_session_key
+from faust_app.runtime import order_budget
+from faust_app.runtime.codec import decode_any, encode, event_time, root
+from faust_app.runtime.consume import Record
+from faust_app.runtime.lifecycle import WorkerState
+from faust_app.runtime.settings import Settings
+from faust_app.runtime.topics import Topic, Topics
+from models.messages.control import TradingState
+from models.messages.orders import CancelSubmitted, PlannedOrder
+from models.messages.signals import AcceptedSignal
+from sandbox.bodies import order_body
+from tables.journal import Output
+from tests.exchange import Exchange
+from tests.factories import origin
+from tests.unit.runtime.configurations import configured
+from trading.market.instruments import Instrument, InstrumentRegistry
+from trading.orders.state import OrderRecord
+
+BROKER = "zerodha"
+ACCOUNT = f"{BROKER}:main"
+CONSUMED = (Topic.SIGNALS_VALIDATED, Topic.ORDERS_SUBMITTED, Topic.ORDERS_UPDATES)
+TIMES_FASTER = 20.0
+SETTLE_SECONDS = 30.0
+ENDS = ("COMPLETE", "CANCELLED", "REJECTED")
+
+
+@contextmanager
+def quick() -> Iterator[None]:
+    """Without the pace of order calls, and with an order book that is read often."""
+    before = order_budget.INTERVAL, order_budget.MOST_A_MINUTE, watch.BUSY_SECONDS, watch.QUIET_SECONDS
+    order_budget.INTERVAL, order_budget.MOST_A_MINUTE, watch.BUSY_SECONDS, watch.QUIET_SECONDS = 0, 10**6, 0.05, 0.05
+    try:
+        yield
+    finally:
+        order_budget.INTERVAL, order_budget.MOST_A_MINUTE, watch.BUSY_SECONDS, watch.QUIET_SECONDS = before
+
+
+def live_settings(exchange: Exchange, session_file: Any, redis_port: int, namespace: str) -> Settings:
+    """A live account at the sandbox, logged in."""
+    sessions, key = exchange.sandbox.sessions, new_session_key()
+    session = login(exchange.root, sessions.api_key, sessions.api_secret, sessions.new_request_token(), time.time())
+    SessionStore(session_file, key).write(session)
+    return configured(
+        namespace=namespace,
+        redis={"port": redis_port},
+        kite={
+            "root": exchange.root,
+            "api_key": sessions.api_key,
+            "session_file": session_file,
+            "session_key": key,
+            "timeout_seconds": 0.5,
+        },
+        brokers={BROKER: {"enabled": True, "execution": "live", "most_age_seconds": 10**9}},
+    )
+
+
+class Killed(BaseException):
+    """Raised to whatever an incarnation does next once it has been killed."""
+
+
+class Incarnation:
+    """One life of the worker. Each effect is counted by `step`; the one named by the world kills it."""
+
+    def __init__(self, world: LiveWorld) -> None:
+        self._world = world
+        self.is_dead = False
+        self._background: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        self._stopping: list[Callable[[], Awaitable[None]]] = []
+        worker: Any = SimpleNamespace(
+            broker=BROKER,
+            stage="trading_engine",
+            settings=world.settings,
+            topics=SimpleNamespace(name=world.topics.name, partition=lambda group: 0),
+            table=lambda name, help_text: world.tables.setdefault(name, {}),
+            publisher=SimpleNamespace(send_all=self._send_all),
+            background=lambda name, work: self._background.append((name, work)),
+            on_stopping=self._stopping.append,
+            state=WorkerState(),
+        )
+        trading_engine.LiveBroker = partial(LiveBroker, now=world.now)  # type: ignore[misc, assignment]
+        try:
+            self.engine: Any = trading_engine.TradingEngine(worker)
+        finally:
+            trading_engine.LiveBroker = LiveBroker  # type: ignore[misc]
+        self.engine._registry = InstrumentRegistry(world.instruments)
+        self.engine._trading_state.state_for = lambda broker, strategy: world.trading_state
+        self.live: LiveBroker = self.engine._exchange
+        self.live._stored_at = float("inf")
+        self._spy(self.live._dispatcher._writes)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _spy(self, writes: Any) -> None:
+        place, cancel = writes.place, writes.cancel
+
+        async def spied_place(order: PlannedOrder) -> Any:
+            self.step("before the call")
+            answer = await place(order)
+            self.step("after the call")
+            return answer
+
+        async def spied_cancel(number: str) -> Any:
+            self.step("before the cancel")
+            answer = await cancel(number)
+            self.step("after the cancel")
+            return answer
+
+        writes.place, writes.cancel = spied_place, spied_cancel
+
+    def step(self, what: str) -> None:
+        """An effect is about to happen, or has just happened. Raises Killed."""
+        if not self.is_dead and self._world.is_fatal(what):
+            self.is_dead = True
+            self._world.died.set()
+        if self.is_dead:
+            raise Killed(what)
+
+    async def _send_all(self, outputs: list[Output]) -> None:
+        self.step("before sending")
+        self._world.append(outputs)
+        self.step("after sending")
+
+    async def start(self) -> None:
+        """Recover from the tables, then run."""
+        await self.live._lease.step()
+        self.engine._orders.forget()
+        self.live.forget()
+        self.engine._desks.rebuild(self.engine._partition)
+        works = [work for name, work in self._background if name != "live checks"]
+        self._tasks = [asyncio.create_task(self._guarded(work)) for work in (*works, self._consume)]
+
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Killed:
+            self._world.died.set()
+
+    async def _consume(self) -> None:
+        handlers = {
+            Topic.SIGNALS_VALIDATED: self.engine.on_accepted,
+            Topic.ORDERS_SUBMITTED: self.engine.on_submitted,
+            Topic.ORDERS_UPDATES: self.engine.on_update,
+        }
+        while True:
+            for topic in CONSUMED:
+                while (record := self._world.next_record(topic)) is not None:
+                    await self._handle(handlers[topic], topic, record)
+            await self._world.wait_for_messages()
+
+    async def _handle(self, handler: Callable[[Record], Awaitable[Any]], topic: Topic, record: Record) -> None:
+        self.step("before deciding")
+        decision = await handler(record)
+        self.step("after the table write")
+        await self._send_all(decision.outputs)
+        if decision.delivered is not None:
+            decision.delivered()
+        self.step("before the commit")
+        self._world.commit(topic)
+
+    async def end(self) -> None:
+        """Nothing of it goes on; threads with requests under way end by themselves."""
+        self.is_dead = True
+        self.live._lease._held = ""  # a killed worker gives nothing back
+        running = {*self._tasks, *self.live._dispatcher._running}
+        while running:  # the Redis client may swallow a cancellation
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=0.5)
+        self.live._client.close()
+        await self.live._redis.aclose()
+
+
+class LiveWorld:
+    """The account's world over all lives of its worker. `fatal` names the effect, by number, that kills each life."""
+
+    def __init__(self, exchange: Exchange, settings: Settings) -> None:
+        self.exchange = exchange
+        self.settings = settings
+        self.topics = Topics(settings)
+        self.instruments: list[Instrument] = [one for one in exchange.sandbox.broker.catalogue if one.is_tradable]
+        self.prices: dict[str, int] = {}
+        self.opened_at = 0
+        self._open()
+        self.tables: dict[str, dict[str, bytes]] = {}
+        self.trading_state = TradingState.ACTIVE
+        self.steps: list[str] = []
+        self.fatal: set[int] = set()
+        self.kills: list[str] = []
+        self.died = asyncio.Event()
+        self._logs: dict[str, list[bytes]] = {}
+        self._done: dict[Topic, int] = {}
+        self._news = asyncio.Event()
+        self._began = time.monotonic()
+        self._passed = self.now()
+        self.life: Incarnation | None = None
+
+    def _open(self) -> None:
+        """Every instrument has a price and a book."""
+        for number, one in enumerate(self.instruments):
+            price = 1_000 + 100 * number
+            self.prices[one.key] = price * 10_000
+            levels = [[price - 0.05, 10_000]], [[price + 0.05, 10_000]]
+            self.exchange.tick(one.key, price, buy=levels[0], sell=levels[1])
+        self.opened_at = int(self.exchange.sandbox.broker.clock.now)
+
+    def now(self) -> float:
+        """A wall clock that runs faster, so that patience is not waited for."""
+        return time.time() + (time.monotonic() - self._began) * (TIMES_FASTER - 1)
+
+    def is_fatal(self, what: str) -> bool:
+        self.steps.append(what)
+        if len(self.steps) not in self.fatal:
+            return False
+        self.kills.append(what)
+        return True
+
+    def append(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            assert output.value is not None
+            self._logs.setdefault(output.topic, []).append(output.value)
+        self._news.set()
+
+    def next_record(self, topic: Topic) -> Record | None:
+        name, offset = self.topics.name(topic, BROKER), self._done.get(topic, 0)
+        log = self._logs.get(name, [])
+        return Record(name, 0, offset, None, log[offset], {}) if offset < len(log) else None
+
+    def commit(self, topic: Topic) -> None:
+        self._done[topic] = self._done.get(topic, 0) + 1
+
+    async def wait_for_messages(self) -> None:
+        self._news.clear()
+        if any(self.next_record(topic) is not None for topic in CONSUMED):
+            return
+        await self._news.wait()
+
+    def accept(self, order: PlannedOrder) -> None:
+        """Risk approves an order."""
+        accepted = AcceptedSignal(
+            signal_id=order.signal_id, account=ACCOUNT, strategy=order.strategy, orders=(order,), origin=origin()
+        )
+        self._raise(Topic.SIGNALS_VALIDATED, accepted, f"decision of {order.order_id}", order.event_time)
+
+    def cancel(self, order: PlannedOrder) -> None:
+        """Somebody wants the rest of an order cancelled."""
+        body = CancelSubmitted(
+            order_id=order.order_id,
+            account=ACCOUNT,
+            strategy=order.strategy,
+            instrument=order.instrument,
+            instrument_token=order.instrument_token,
+            reason="test",
+            event_time=order.event_time,
+        )
+        self._raise(Topic.ORDERS_SUBMITTED, body, f"cancel of {order.order_id}", order.event_time)
+
+    def _raise(self, topic: Topic, body: Any, message_id: str, at: int) -> None:
+        envelope = root(body, message_id=message_id, broker=BROKER, key=ACCOUNT, source="test", at=event_time(at))
+        self.append([Output(self.topics.name(topic, BROKER), ACCOUNT.encode(), encode(envelope))])
+
+    async def run_until(self, condition: Callable[[], bool], what: str) -> None:
+        """Run, restarting the worker whenever it is killed, until the condition holds."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, f"{what}: {self.describe()}"
+            if self.life is None:
+                self.died.clear()
+                self.life = Incarnation(self)
+                await self.life.start()
+            if self.died.is_set():
+                await self.life.end()
+                self.life = None
+                continue
+            self._let_time_pass()
+            await asyncio.sleep(0.005)
+
+    def _let_time_pass(self) -> None:
+        """The exchange's clock, which delays of orders run on, keeps up with the wall clock."""
+        if self.now() - self._passed >= 1:
+            self.exchange.ask("POST", "/clock", {"seconds": int(self.now() - self._passed)})
+            self._passed = self.now()
+
+    async def end(self) -> None:
+        """Stop the worker for good."""
+        if self.life is not None:
+            await self.life.end()
+            self.life = None
+
+    def records(self) -> dict[str, OrderRecord]:
+        """Our orders by tag."""
+        if self.life is None:
+            return {}
+        return {record.order.tag: record for _, record in self.life.engine._orders.states()}
+
+    def events(self, topic: Topic) -> list[Any]:
+        """Bodies on a topic, each once."""
+        found = {one.id: one.data for one in map(decode_any, self._logs.get(self.topics.name(topic, BROKER), []))}
+        return list(found.values())
+
+    def book(self) -> list[dict[str, Any]]:
+        """The exchange's own list of orders."""
+        return self.exchange.call(lambda: [order_body(one) for one in self.exchange.sandbox.broker.book])
+
+    def has_settled(self, orders: list[PlannedOrder]) -> bool:
+        """Every order has reached the exchange or its end, and nothing is on its way."""
+        ours = self.records()
+        known = [ours.get(one.tag) for one in orders]
+        return (
+            self.is_idle()
+            and self.life is not None
+            and not self.life.live._dispatcher.in_flight
+            and all(one is not None and (one.status.is_terminal or one.broker_order_id) for one in known)
+            and self._agrees(ours)
+        )
+
+    def _agrees(self, ours: dict[str, OrderRecord]) -> bool:
+        rows = [(ours[row["tag"]], row) for row in self.book() if row["tag"] in ours]
+        return all(
+            (one.filled_quantity, one.status.is_terminal) == (row["filled_quantity"], row["status"] in ENDS)
+            for one, row in rows
+        )
+
+    def has_ended(self, order: PlannedOrder) -> bool:
+        """It will not fill further."""
+        found = self.records().get(order.tag)
+        return found is not None and found.status.is_terminal
+
+    def filled_quantities(self) -> dict[str, int]:
+        """By tag, the sum of the fills that were published."""
+        found: dict[str, int] = {}
+        for one in self.events(Topic.ORDERS_FILLED):
+            found[one.order.tag] = found.get(one.order.tag, 0) + one.quantity
+        return found
+
+    def is_idle(self) -> bool:
+        """Nothing waits to be handled."""
+        return self.life is not None and all(self.next_record(topic) is None for topic in CONSUMED)
+
+    def describe(self) -> str:
+        """For a failure: where every order stands."""
+        ours = [(tag, one.status.value, one.filled_quantity, one.reason) for tag, one in self.records().items()]
+        return f"kills {self.kills}, ours {ours}"
