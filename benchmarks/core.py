@@ -84,8 +84,8 @@ class Watch:
         self.memory.append(self._process.memory_info().rss)
 
     def report(self, count: int) -> dict[str, Any]:
-        """Rates, and how much memory grew after the first tenth."""
-        settled = self.memory[len(self.memory) // 10 :]
+        """Rates, and how much memory grew over the second half."""
+        settled = self.memory[len(self.memory) // 2 :]
         return {
             "ticks": count,
             "ticks_per_second": round(count / self.cpu),

@@ -8,7 +8,9 @@ Measured on the unchanged library, messages are lost when a group with tables re
 - an offset one past the group's position is committed over the hole (`transport/consumer.py`, `_new_offset`), and
   offset 0 counts as "no position";
 - a partition without a committed offset is not sought back after its queue was cleared (`perform_seek`);
-- a fetch that straddles a seek hands out records from before it.
+- a fetch that straddles a seek hands out records from before it;
+- partitions move while messages are worked on: its compiled stream takes a message off the set that a rebalance waits
+  for as soon as the next one is asked for, though its writes are still on their way (`_cython/streams.pyx`).
 Here every record goes through one `OffsetTracker`; a message counts as handled only when the consume loop says so
 (`complete`); and consumption resumes only after queues are clear. `check_versions` refuses other versions.
 """
@@ -25,12 +27,12 @@ from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
-from faust.types.tuples import ack_lock
 from mode.utils.futures import notify
 
 from faust_app.runtime.errors import ConfigurationError
 from faust_app.runtime.offsets import OffsetTracker
 
+WAIT_SECONDS = 1.0
 CORRECTED = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
 
 
@@ -78,6 +80,7 @@ class ExactConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.offsets = OffsetTracker()
         self._seeks = 0
+        self._begun: dict[int, Any] = {}  # messages somebody works on, by identity
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> ExactConsumerThread:
@@ -159,7 +162,7 @@ class ExactConsumer(driver.Consumer):
 
     def begin(self, message: Any) -> None:
         """The consume loop has taken `message`: a rebalance waits until it is completed or abandoned."""
-        message.in_flight = True
+        self._begun[id(message)] = message
 
     def complete(self, message: Any) -> None:
         """The effects of `message` are durable: its offset may be committed."""
@@ -168,21 +171,16 @@ class ExactConsumer(driver.Consumer):
 
     def abandon(self, message: Any) -> None:
         """Nobody works on `message` any more; unless it was completed it will come again."""
-        message.in_flight = False
-        self._unacked_messages.discard(message)
+        self._begun.pop(id(message), None)
         notify(self._waiting_for_ack)
 
-    def ack(self, message: Any) -> bool:
-        """Faust has let go of `message`, which says nothing about its effects."""
-        with ack_lock:
-            message.acked = True
-        if not getattr(message, "in_flight", False):
-            self._unacked_messages.discard(message)
-            notify(self._waiting_for_ack)
-        return False
-
-    def _clean_unacked_messages(self) -> None:
-        """Messages leave when completed or abandoned, not when Faust lets go of them."""
+    async def wait_empty(self) -> None:
+        """Wait until nobody works on a message any more: partitions move after that."""
+        while self._begun and not self.should_stop:
+            await self.commit()
+            if self._begun:
+                await self._wait_for_ack(timeout=WAIT_SECONDS)
+        await self.commit_and_end_transactions()
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Any:
         acking = self.app.topics.acks_enabled_for
