@@ -209,10 +209,11 @@ def reconciliation_page() -> str:
         "blocks no more until its values change."
     )
     motion = (
-        f"What has changed within {tolerated.grace_seconds:g} s or is working is in motion: it counts when it is still "
-        f"there that much later and our side has not moved since, or after {tolerated.patience_seconds:g} s in any "
-        f"case. Prices may differ by {tolerated.price} rupees, funds by {tolerated.funds_rupees} rupees or "
-        f"{tolerated.funds_percent} %, whichever is more; an order is stuck after {tolerated.stuck_seconds:g} s. "
+        f"An order that has changed within {tolerated.grace_seconds:g} s or is working is in motion, and so are "
+        "positions, holdings and funds at any time: a difference counts when it is still there that much later and our "
+        f"side has not moved since, or after {tolerated.patience_seconds:g} s in any case. Prices may differ by "
+        f"{tolerated.price} rupees, funds by {tolerated.funds_rupees} rupees or {tolerated.funds_percent} %, whichever "
+        f"is more; an order is stuck after {tolerated.stuck_seconds:g} s. "
         "Positions, holdings and funds are compared once the account has begun the day. Orders of others are never "
         "touched; a position that differs by just what they have filled blocks entries in that instrument only."
     )

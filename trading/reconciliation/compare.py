@@ -9,7 +9,7 @@ from trading.reconciliation.book import BrokerBook
 from trading.reconciliation.difference import Difference, Readings, Tolerances
 from trading.reconciliation.funds import funds_differences
 from trading.reconciliation.kinds import DifferenceKind
-from trading.reconciliation.motion import motion_of
+from trading.reconciliation.motion import moving_orders
 from trading.reconciliation.orders import NOTHING, match_orders, order_differences
 from trading.reconciliation.portfolio import portfolio_differences
 from trading.reconciliation.trades import trade_differences
@@ -24,18 +24,18 @@ def compare(readings: Readings, now: float, tolerances: Tolerances = DEFAULT) ->
 
 def _differences(readings: Readings, now: float, tolerances: Tolerances) -> Iterator[Difference]:
     book, has_begun = readings.broker, readings.has_begun(now)
-    motion = motion_of(readings, now, tolerances.grace_seconds)
+    moving = moving_orders(readings, now, tolerances.grace_seconds)
     yield from _unreadable(book)
     if has_begun:
-        yield from funds_differences(readings, motion, tolerances)
+        yield from funds_differences(readings, tolerances)
     if book.orders is None:
         return
     matched = match_orders(readings.orders, book.orders)
-    yield from order_differences(readings, matched, motion, now, tolerances)
+    yield from order_differences(readings, matched, moving, now, tolerances)
     if book.trades is not None:
-        yield from trade_differences(readings, matched, motion, tolerances)
+        yield from trade_differences(readings, matched, moving, tolerances)
     if has_begun and book.positions is not None and book.holdings is not None:
-        yield from portfolio_differences(readings, matched, motion)
+        yield from portfolio_differences(readings, matched)
 
 
 def _unreadable(book: BrokerBook) -> Iterator[Difference]:

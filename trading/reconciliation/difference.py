@@ -21,9 +21,9 @@ ACCOUNT_AREAS = frozenset({Area.POSITIONS, Area.HOLDINGS, Area.FUNDS})
 class Tolerances(msgspec.Struct, frozen=True, kw_only=True):
     """What is no difference: up to and including these.
 
-    Something that changed within `grace_seconds` is in motion, and what is in motion longer than `patience_seconds`
-    counts all the same. An order is stuck that is on its way to the exchange for more than `stuck_seconds`. `price` in
-    rupees; of the two for funds the larger counts.
+    An order that changed within `grace_seconds` is in motion, as are positions and funds at any time; what has been in
+    motion for `patience_seconds` counts all the same. An order is stuck that has been on its way to the exchange for
+    more than `stuck_seconds`. `price` in rupees; of the two for funds the larger counts.
     """
 
     grace_seconds: float = 2
@@ -61,7 +61,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """One typed difference. `instrument` is empty when it concerns the whole account.
 
     `gap` is what an acceptance is of, `ours` and `theirs` where it is empty: a position that differs by five still does
-    so when both have grown. `is_moving` while what it is about has just changed or is working.
+    so when both have grown. `is_moving` while what it is about works or may have just changed; `basis` (`ours` where it
+    is empty) changes whenever our side has moved.
     """
 
     kind: DifferenceKind
@@ -70,6 +71,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     theirs: str
     instrument: str = ""
     gap: str = ""
+    basis: str = ""
     is_moving: bool = False
 
     @property

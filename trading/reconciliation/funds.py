@@ -16,7 +16,6 @@ from trading.accounting.position import ZERO, Position
 from trading.orders.state import OrderRecord
 from trading.reconciliation.difference import Difference, Readings, Tolerances
 from trading.reconciliation.kinds import DifferenceKind as K
-from trading.reconciliation.motion import Motion
 
 SALES_HELD_BACK = Decimal("0.2")
 SUBJECT = "usable"
@@ -29,7 +28,7 @@ def believed_funds(readings: Readings) -> Decimal:
     return equity(account, marks) - tied_up
 
 
-def funds_differences(readings: Readings, motion: Motion, tolerances: Tolerances) -> Iterable[Difference]:
+def funds_differences(readings: Readings, tolerances: Tolerances) -> Iterable[Difference]:
     """Whether the broker has less than that. More is none: our estimates are on the safe side."""
     funds = readings.broker.funds
     if funds is None:
@@ -42,7 +41,8 @@ def funds_differences(readings: Readings, motion: Motion, tolerances: Tolerances
             subject=SUBJECT,
             ours=f"{believed:.2f}",
             theirs=f"{funds.usable:.2f}",
-            is_moving=motion.has_any,
+            basis=str(readings.account.fills),
+            is_moving=True,
         )
 
 

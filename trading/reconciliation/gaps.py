@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from trading.accounting.views import holdings, net_positions
+from trading.accounting.views import KitePosition, holdings, net_positions
 from trading.reconciliation.book import Area
 from trading.reconciliation.difference import Readings
 
@@ -21,12 +21,13 @@ Name = TypeVar("Name", str, Place)
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """Two quantities of one place that differ."""
+    """Two quantities of one place that differ; `basis` changes whenever ours may have."""
 
     instrument: str
     product: str
     ours: int
     theirs: int
+    basis: str = ""
 
     @property
     def place(self) -> Place:
@@ -49,14 +50,20 @@ class _Shares(msgspec.Struct, frozen=True):
 
 def position_gaps(readings: Readings) -> Iterator[Gap]:
     """Net quantities, deliveries of the day among them."""
-    ours, theirs = Counter[Place](), Counter[Place]()
+    ours, theirs, bases = Counter[Place](), Counter[Place](), {}
     for one in net_positions(readings.account, readings.marks):
-        ours[one.instrument, one.product.value] += one.quantity
+        place = one.instrument, one.product.value
+        ours[place], bases[place] = one.quantity, turnover(one)
     for row in readings.broker.positions or ():
         theirs[row.instrument, row.product] += row.quantity
     for place in _named(readings, Area.POSITIONS, ours.keys(), theirs.keys()):
         if ours[place] != theirs[place]:
-            yield Gap(*place, ours[place], theirs[place])
+            yield Gap(*place, ours[place], theirs[place], bases.get(place, ""))
+
+
+def turnover(position: KitePosition) -> str:
+    """Units bought and sold: it changes with every fill."""
+    return f"{position.buy_quantity}/{position.sell_quantity}"
 
 
 def holding_gaps(readings: Readings) -> Iterator[Gap]:

@@ -12,7 +12,7 @@ from trading.orders.state import OrderRecord
 from trading.reconciliation.book import ZERO, Area, BrokerOrder
 from trading.reconciliation.difference import Difference, Readings, Tolerances
 from trading.reconciliation.kinds import DifferenceKind as K
-from trading.reconciliation.motion import Motion
+from trading.reconciliation.motion import Moving
 
 S = OrderStatus
 NOTHING = "-"
@@ -48,21 +48,21 @@ def match_orders(ours: Mapping[str, OrderRecord], theirs: Iterable[BrokerOrder])
 
 
 def order_differences(
-    readings: Readings, matched: Matched, motion: Motion, now: float, tolerances: Tolerances
+    readings: Readings, matched: Matched, moving: Moving, now: float, tolerances: Tolerances
 ) -> Iterator[Difference]:
     """All of the orders' differences. Pure; raises nothing."""
     is_whole = readings.broker.has_all(Area.ORDERS)
     for record, order in matched.pairs:
-        is_moving = motion.has(record.order.tag, order.broker_order_id if order else "")
+        is_moving = record.order.tag in moving or (order is not None and order.broker_order_id in moving)
         for kind, ours, theirs in _pair(record, order, now, tolerances, is_whole=is_whole):
             yield _of_ours(kind, record.order, ours, theirs, is_moving=is_moving)
     for record, order in matched.doubled:
         subject = f"{record.order.order_id}#{order.broker_order_id}"
-        ours, is_moving = record.broker_order_id or NOTHING, motion.has(order.broker_order_id)
+        ours, is_moving = record.broker_order_id or NOTHING, order.broker_order_id in moving
         yield _difference(K.ORDER_DOUBLED, subject, order, ours, is_moving=is_moving)
     for kind, orders in ((K.ORDER_UNRECORDED, matched.unrecorded), (K.ORDER_FOREIGN, matched.foreign)):
         for order in orders:
-            is_moving = motion.has(order.broker_order_id)
+            is_moving = order.broker_order_id in moving
             yield _difference(kind, order.broker_order_id, order, NOTHING, is_moving=is_moving)
 
 

@@ -2,7 +2,8 @@
 
 What orders explain is looked at first: what others have filled, and what of our own orders the broker has filled
 otherwise than we know. Only what is left is a difference of the position itself. Quantities of one instrument that
-only changed their product, or became a delivery over night, are a conversion.
+only changed their product, or became a delivery over night, are a conversion. The broker's figures carry no time, so
+they are always taken to be in motion.
 """
 
 from __future__ import annotations
@@ -13,28 +14,27 @@ from collections.abc import Iterator
 from models.messages.orders import Product
 from trading.accounting.views import net_positions
 from trading.reconciliation.difference import Difference, Readings
-from trading.reconciliation.gaps import HOLDING, Gap, Place, holding_gaps, position_gaps, unsettled
+from trading.reconciliation.gaps import HOLDING, Gap, Place, holding_gaps, position_gaps, turnover, unsettled
 from trading.reconciliation.kinds import DifferenceKind as K
-from trading.reconciliation.motion import Motion
 from trading.reconciliation.orders import Matched
 
 
-def portfolio_differences(readings: Readings, matched: Matched, motion: Motion) -> Iterator[Difference]:
+def portfolio_differences(readings: Readings, matched: Matched) -> Iterator[Difference]:
     """All differences of positions and holdings. Pure; raises nothing."""
     own, foreign = _unbooked(matched), _foreign(matched)
     left: dict[str, list[Gap]] = {}
     for gap in (*position_gaps(readings), *holding_gaps(readings)):
         if gap.units == own[gap.place] + foreign[gap.place]:
-            yield from _explained(gap, own[gap.place], foreign[gap.place], motion)
+            yield from _explained(gap, own[gap.place], foreign[gap.place])
         else:
             left.setdefault(gap.instrument, []).append(gap)
     for instrument, gaps in left.items():
         if len(gaps) > 1 and not sum(gap.units for gap in gaps):
-            yield _converted(instrument, gaps, motion)
+            yield _converted(instrument, gaps)
         else:
-            yield from (_unexplained(gap, motion) for gap in gaps)
-    yield from _overnight(readings, motion)
-    yield from (_of(K.HOLDING_UNSETTLED, gap, motion) for gap in unsettled(readings))
+            yield from (_unexplained(gap) for gap in gaps)
+    yield from _overnight(readings)
+    yield from (_of(K.HOLDING_UNSETTLED, gap) for gap in unsettled(readings))
 
 
 def _unbooked(matched: Matched) -> Counter[Place]:
@@ -57,22 +57,22 @@ def _foreign(matched: Matched) -> Counter[Place]:
     return found
 
 
-def _explained(gap: Gap, own: int, foreign: int, motion: Motion) -> Iterator[Difference]:
+def _explained(gap: Gap, own: int, foreign: int) -> Iterator[Difference]:
     if own:
-        yield _of(K.POSITION_UNBOOKED, gap, motion, units=own)
+        yield _of(K.POSITION_UNBOOKED, gap, units=own)
     if foreign:
-        yield _of(K.POSITION_FOREIGN, gap, motion, units=foreign)
+        yield _of(K.POSITION_FOREIGN, gap, units=foreign)
 
 
-def _unexplained(gap: Gap, motion: Motion) -> Difference:
+def _unexplained(gap: Gap) -> Difference:
     if gap.product == HOLDING:
-        return _of(K.HOLDING_MORE if gap.units > 0 else K.HOLDING_LESS, gap, motion)
+        return _of(K.HOLDING_MORE if gap.units > 0 else K.HOLDING_LESS, gap)
     if not gap.theirs:
-        return _of(K.POSITION_MISSING, gap, motion)
-    return _of(K.POSITION_QUANTITY if gap.ours else K.POSITION_UNKNOWN, gap, motion)
+        return _of(K.POSITION_MISSING, gap)
+    return _of(K.POSITION_QUANTITY if gap.ours else K.POSITION_UNKNOWN, gap)
 
 
-def _of(kind: K, gap: Gap, motion: Motion, *, units: int | None = None) -> Difference:
+def _of(kind: K, gap: Gap, *, units: int | None = None) -> Difference:
     return Difference(
         kind=kind,
         subject=f"{gap.instrument} {gap.product}",
@@ -80,11 +80,12 @@ def _of(kind: K, gap: Gap, motion: Motion, *, units: int | None = None) -> Diffe
         ours=str(gap.ours),
         theirs=str(gap.theirs),
         gap=f"{gap.units if units is None else units:+d}",
-        is_moving=motion.has(gap.instrument),
+        basis=gap.basis,
+        is_moving=True,
     )
 
 
-def _converted(instrument: str, gaps: list[Gap], motion: Motion) -> Difference:
+def _converted(instrument: str, gaps: list[Gap]) -> Difference:
     return Difference(
         kind=K.POSITION_CONVERTED,
         subject=instrument,
@@ -92,11 +93,12 @@ def _converted(instrument: str, gaps: list[Gap], motion: Motion) -> Difference:
         ours=", ".join(f"{gap.product} {gap.ours}" for gap in gaps),
         theirs=", ".join(f"{gap.product} {gap.theirs}" for gap in gaps),
         gap=", ".join(f"{gap.product} {gap.units:+d}" for gap in gaps),
-        is_moving=motion.has(instrument),
+        basis=", ".join(gap.basis for gap in gaps),
+        is_moving=True,
     )
 
 
-def _overnight(readings: Readings, motion: Motion) -> Iterator[Difference]:
+def _overnight(readings: Readings) -> Iterator[Difference]:
     """Of positions whose quantity agrees; deliveries carried over night are holdings."""
     theirs = {(one.instrument, one.product): one for one in readings.broker.positions or ()}
     for one in net_positions(readings.account, readings.marks):
@@ -104,5 +106,7 @@ def _overnight(readings: Readings, motion: Motion) -> Iterator[Difference]:
         if found is None or one.product is Product.CNC or found.quantity != one.quantity:
             continue
         if found.overnight_quantity != one.overnight_quantity:
-            gap = Gap(one.instrument, one.product.value, one.overnight_quantity, found.overnight_quantity)
-            yield _of(K.POSITION_OVERNIGHT, gap, motion)
+            gap = Gap(
+                one.instrument, one.product.value, one.overnight_quantity, found.overnight_quantity, turnover(one)
+            )
+            yield _of(K.POSITION_OVERNIGHT, gap)

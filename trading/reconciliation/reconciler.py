@@ -1,7 +1,7 @@
 """Follows differences from one reading to the next: what is in motion does not count, what is accepted does not block.
 
-A difference of something that has just changed, or is working, counts once it is still there a grace later while our
-side of it has not moved, or after a patience whatever moves. The state is an ordinary struct: it can be stored.
+A difference of something that may have just changed, or is working, counts once it is still there a grace later and
+our side of it has not moved since, or after a patience whatever moves. The state is a plain struct: it can be stored.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Open(msgspec.Struct, frozen=True):
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """A difference in motion: seen first at `since`, with the same value of ours since `steady_since`."""
+    """A difference in motion: seen first at `since`; our side has not moved since `steady_since`."""
 
-    ours: str
+    basis: str
     since: float
     steady_since: float
 
@@ -128,11 +128,10 @@ class Reconciler:
     def _counts(self, difference: Difference, now: float) -> bool:
         if not difference.is_moving:
             return True
+        basis = difference.basis or difference.ours
         before = self.state.pending.get(difference.key)
-        if before is None:
-            before = Pending(difference.ours, now, now)
-        elif before.ours != difference.ours:
-            before = Pending(difference.ours, before.since, now)
+        if before is None or before.basis != basis:
+            before = Pending(basis, now if before is None else before.since, now)
         self.state.pending[difference.key] = before
         is_steady = now - before.steady_since >= self._tolerances.grace_seconds
         return is_steady or now - before.since >= self._tolerances.patience_seconds

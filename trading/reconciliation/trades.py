@@ -8,12 +8,12 @@ from trading.orders.state import OrderRecord
 from trading.reconciliation.book import ZERO, Area, BrokerOrder, BrokerTrade
 from trading.reconciliation.difference import Difference, Readings, Tolerances
 from trading.reconciliation.kinds import DifferenceKind as K
-from trading.reconciliation.motion import Motion
+from trading.reconciliation.motion import Moving
 from trading.reconciliation.orders import NOTHING, Matched
 
 
 def trade_differences(
-    readings: Readings, matched: Matched, motion: Motion, tolerances: Tolerances
+    readings: Readings, matched: Matched, moving: Moving, tolerances: Tolerances
 ) -> Iterator[Difference]:
     """All of the trades' differences. A trade's number counts once per order: exchanges number apart."""
     book, by_order = readings.broker, _by_order(readings.broker.trades or ())
@@ -22,7 +22,7 @@ def trade_differences(
             continue
         trades = by_order.get(order.broker_order_id, [])
         unique = list({trade.trade_id: trade for trade in trades}.values())
-        is_moving = motion.has(record.order.tag, order.broker_order_id)
+        is_moving = record.order.tag in moving or order.broker_order_id in moving
         if len(unique) != len(trades):
             yield _of_ours(K.TRADE_DOUBLED, record, len(unique), len(trades), is_moving=is_moving)
         yield from _terms(record, order, unique, is_moving=is_moving)
@@ -31,7 +31,7 @@ def trade_differences(
     if book.has_all(Area.ORDERS):
         known = {order.broker_order_id for order in book.orders or ()}
         for number in by_order.keys() - known:
-            yield _unknown(number, by_order[number], is_moving=motion.has(number))
+            yield _unknown(number, by_order[number], is_moving=number in moving)
 
 
 def _by_order(trades: Sequence[BrokerTrade]) -> dict[str, list[BrokerTrade]]:
