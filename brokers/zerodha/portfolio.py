@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from brokers.zerodha.mapping import (
     BadRow,
     Row,
@@ -96,15 +98,14 @@ def read_book(
 ) -> BrokerBook:
     """What the calls of one round have answered; None for one that failed. Rows that make no sense are named."""
     unread: list[UnreadRow] = []
-    money = _rows(Area.FUNDS, None if funds is None else (funds,), read_funds, unread)
-    return BrokerBook(
+    book = BrokerBook(
         orders=_rows(Area.ORDERS, orders, read_order, unread),
         trades=_rows(Area.TRADES, trades, read_trade, unread),
         positions=_rows(Area.POSITIONS, positions, read_position, unread),
         holdings=_rows(Area.HOLDINGS, holdings, read_holding, unread),
-        funds=money[0] if money else None,
-        unread=tuple(unread),
     )
+    money = _rows(Area.FUNDS, None if funds is None else (funds,), read_funds, unread)
+    return replace(book, funds=money[0] if money else None, unread=tuple(unread))
 
 
 def _rows(
