@@ -90,12 +90,8 @@ def later(work: Callable[[], object]) -> Undo:
 async def _no_answer_and_not_in_the_book(world: World) -> Undo:
     world.exchange.fault("server_error", count=1)
     await world.send(FIFTH, "990")
-
-    async def undo() -> None:
-        world.pass_time(20)
-        await world.catch_up()
-
-    return undo
+    world.pass_time(TOLERANCES.patience_seconds)
+    return world.catch_up
 
 
 @plants(K.ORDER_NEVER_SENT)

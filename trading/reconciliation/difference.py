@@ -22,7 +22,8 @@ class Tolerances(msgspec.Struct, frozen=True, kw_only=True):
     """What is no difference: up to and including these.
 
     An order that changed within `grace_seconds` is in motion, as are positions and funds at any time; what has been in
-    motion for `patience_seconds` counts all the same. An order is stuck that has been on its way to the exchange for
+    motion for `patience_seconds` counts all the same. So long an order without an answer may take until it is in the
+    broker's book. An order is stuck that has been on its way to the exchange for
     more than `stuck_seconds`. `price` in rupees; of the two for funds the larger counts.
     """
 

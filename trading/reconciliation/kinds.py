@@ -90,8 +90,8 @@ KINDS: dict[DifferenceKind, About] = {
     ),
     K.ORDER_MISSING: About(
         _ACCOUNT,
-        "An order that was sent is not in the broker's book.",
-        "An order without an answer is given up by itself after a while; otherwise compare with the broker's console.",
+        "An order that the broker took, or that has had no answer for a while, is not in its book.",
+        "One without an answer is given up by itself; otherwise compare with the broker's console.",
         _ORDERS,
     ),
     K.ORDER_NEVER_SENT: About(

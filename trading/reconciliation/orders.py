@@ -70,7 +70,7 @@ def _pair(
     record: OrderRecord, order: BrokerOrder | None, now: float, tolerances: Tolerances, *, is_whole: bool
 ) -> Iterator[tuple[K, object, object]]:
     if order is None:
-        if is_whole and _has_to_be_there(record):
+        if is_whole and _has_to_be_there(record, now - tolerances.patience_seconds):
             yield K.ORDER_MISSING, _standing(record.status, record.filled_quantity), NOTHING
         return
     if not _may_be_there(record):
@@ -81,8 +81,10 @@ def _pair(
     yield from _status(record, order, now, tolerances)
 
 
-def _has_to_be_there(record: OrderRecord) -> bool:
-    return bool(record.broker_order_id or (record.attempted_at and record.is_open))
+def _has_to_be_there(record: OrderRecord, patience_began: float) -> bool:
+    """An order without an answer may still be on its way to the broker."""
+    is_late = record.is_open and 0 < record.attempted_at <= patience_began
+    return bool(record.broker_order_id) or is_late
 
 
 def _may_be_there(record: OrderRecord) -> bool:

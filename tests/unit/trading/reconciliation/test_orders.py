@@ -61,6 +61,14 @@ def test_what_was_sent_and_not_refused_has_to_be_in_the_book(ours: OrderRecord, 
     assert kinds(ours) == ([K.ORDER_MISSING] if is_missing else [])
 
 
+@pytest.mark.parametrize(("waited", "is_missing"), [(TOLERANCES.patience_seconds - 0.1, False), (30, True)])
+def test_an_order_without_an_answer_may_be_on_its_way_for_as_long_as_the_patience(
+    waited: float, is_missing: bool
+) -> None:
+    ours = record(status=S.UNKNOWN, broker_order_id="")
+    assert kinds(ours, now=SENT + waited) == ([K.ORDER_MISSING] if is_missing else [])
+
+
 def test_a_book_with_a_row_that_cannot_be_read_proves_no_absence() -> None:
     assert kinds(record(), unread=(UnreadRow(Area.ORDERS, "filled_quantity is negative"),)) == [K.ROWS_UNREADABLE]
 
