@@ -22,6 +22,7 @@ from trading.accounting.account import apply_fill, new_account
 from trading.accounting.position import Position, position_key
 from trading.market.sessions import trading_day
 from trading.orders.state import OrderRecord, fold, submitted
+from trading.reconciliation.book import BrokerBook
 from trading.reconciliation.difference import Difference, Readings, Tolerances
 from trading.reconciliation.reconciler import Event, Reconciler
 
@@ -149,7 +150,11 @@ class Desk:
             holdings=await self.client.holdings(),
             funds=await self.client.funds(),
         )
-        return self.reconciler.step(Readings(orders=self.records, account=self.account, broker=book), self.now)
+        return self.reconciler.step(self.beside(book), self.now)
+
+    def beside(self, broker: BrokerBook) -> Readings:
+        """Our side, and one reading of the other."""
+        return Readings(orders=self.records, account=self.account, broker=broker)
 
     async def settle(self) -> list[Event]:
         """Look until everything in motion has counted."""

@@ -6,10 +6,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from brokers.zerodha.portfolio import read_funds
 from sandbox.rules import CallLimits, Rules
 from sandbox.scenario import Scenario
 from tests.contract.planted_differences import FIRST, PLANTS, SECOND, K, Plant, World
 from tests.exchange import Exchange, synthetic
+from tests.reconciled import CASH
+from trading.reconciliation.book import BrokerBook
+from trading.reconciliation.funds import believed_funds
 from trading.reconciliation.kinds import KINDS, DifferenceKind
 from trading.reconciliation.reconciler import EventKind
 
@@ -29,6 +33,12 @@ async def test_a_clean_account_has_no_difference(world: World) -> None:
     assert [*await world.look(), *await world.settle()] == []
     assert len(world.records) == 3
     assert world.account.fills == 1
+
+
+async def test_the_exchange_has_no_less_money_than_is_believed(world: World) -> None:
+    funds = read_funds(await world.client.funds())
+    believed = believed_funds(world.beside(BrokerBook()))
+    assert CASH / 2 < believed <= funds.usable
 
 
 @pytest.mark.parametrize(("kind", "plant", "with_it"), PLANTS, ids=[kind.value for kind, *_ in PLANTS])
