@@ -59,10 +59,10 @@ class BrokerOrder(Listed, frozen=True, kw_only=True):
     average_price: Decimal
     reason: str
     updated_at: int
-    limit_price: Decimal = ZERO
-    trigger_price: Decimal = ZERO
-    is_pending: bool = False
-    asked_at: int = 0
+    limit_price: Decimal
+    trigger_price: Decimal
+    is_pending: bool
+    asked_at: int
 
     @property
     def signed_fill(self) -> int:

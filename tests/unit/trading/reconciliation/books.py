@@ -63,6 +63,7 @@ def row(of: OrderRecord, **values: Any) -> BrokerOrder:
         "status": of.status, "unknown_status": "", "quantity": asked.quantity,
         "filled_quantity": of.filled_quantity, "average_price": of.average_price, "reason": "",
         "updated_at": SENT, "limit_price": asked.limit_price or D(0), "trigger_price": asked.trigger_price or D(0),
+        "is_pending": False, "asked_at": 0,
     }  # fmt: skip
     return BrokerOrder(**(known | values))
 

@@ -14,6 +14,7 @@ from tests.unit.trading.reconciliation.books import (
     D,
     account,
     book,
+    differences,
     done,
     funds,
     holds,
@@ -48,6 +49,13 @@ def test_of_little_money_the_rupees_count(below: Decimal, is_low: bool) -> None:
 def test_collateral_is_no_money() -> None:
     assert low(CASH, collateral=10_000) == []
     assert low(CASH, collateral=10_001) == [K.FUNDS_LOW]
+
+
+@pytest.mark.parametrize(("day", "found"), [("2026-08-20", [K.FUNDS_LOW]), ("2026-08-19", [])])
+def test_funds_are_compared_once_the_account_has_begun_the_day(day: str, found: list[K]) -> None:
+    ours = account()
+    ours.day = day
+    assert [one.kind for one in differences(account=ours, broker=book(funds=funds(D(1))))] == found
 
 
 def test_funds_that_were_not_told_are_not_compared() -> None:

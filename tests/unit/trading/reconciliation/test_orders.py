@@ -222,6 +222,11 @@ def test_an_order_that_works_on_either_side_is_in_motion(ours: OrderRecord, thei
     assert only(differences(ours, broker=book(orders=(theirs,)))).is_moving
 
 
+@pytest.mark.parametrize(("side", "fill"), [("BUY", 10), ("SELL", -10), ("HOLD", 0), ("", 0)])
+def test_only_buys_and_sells_have_done_anything_to_a_position(side: str, fill: int) -> None:
+    assert row(done(), side=side).signed_fill == fill
+
+
 def test_a_difference_says_what_it_is_about() -> None:
     ours = done(average_price=D(99))
     found = only(
