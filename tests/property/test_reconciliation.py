@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +61,17 @@ def test_two_views_of_one_day_that_lag_for_a_moment_are_no_difference(day: Day, 
         if len(set(known.values())) == 1:
             assert compare(seen, BEGIN + second) == ()
     assert following.state.pending == following.state.open == {}
+
+
+@given(day=days())
+def test_any_one_row_that_is_changed_is_a_difference(day: Day) -> None:
+    whole, later = dict.fromkeys(AREAS, len(day.story)), BEGIN + day.seconds + 100
+    ours, rows = OurSide(day).hear(len(day.story)), rows_of(day, whole)
+    for place, (name, _) in enumerate(changes(rows)):
+        other = deepcopy(rows)
+        change = list(changes(other))[place][1]
+        change()
+        assert compare(readings(ours, other), later), name
 
 
 @given(day=days(), data=st.data())

@@ -30,7 +30,7 @@ def trade_differences(
             yield from _sums(record, order, unique, tolerances, is_moving=is_moving)
     if book.has_all(Area.ORDERS):
         known = {order.broker_order_id for order in book.orders or ()}
-        for number in by_order.keys() - known:
+        for number in sorted(by_order.keys() - known):
             yield _unknown(number, by_order[number], is_moving=number in moving)
 
 
