@@ -56,7 +56,7 @@ def _reserved(record: OrderRecord, readings: Readings) -> Decimal:
     if order.reduces:
         return ZERO
     price = order.limit_price or order.trigger_price or readings.marks.get(order.instrument, ZERO)
-    return max(order.quantity - record.filled_quantity, 0) * price
+    return (order.quantity - record.filled_quantity) * price
 
 
 def _held_back(account: Account) -> Decimal:

@@ -29,7 +29,7 @@ def portfolio_differences(readings: Readings, matched: Matched) -> Iterator[Diff
         else:
             left.setdefault(gap.instrument, []).append(gap)
     for instrument, gaps in left.items():
-        if len(gaps) > 1 and not sum(gap.units for gap in gaps):
+        if not sum(gap.units for gap in gaps):
             yield _converted(instrument, gaps)
         else:
             yield from (_unexplained(gap) for gap in gaps)

@@ -27,7 +27,7 @@ from trading.reconciliation.funds import believed_funds, funds_differences
 from trading.reconciliation.kinds import DifferenceKind as K
 
 PAISA = D("0.01")
-TIGHT = Tolerances(funds_rupees=D(1_000), funds_percent=D(1))
+TIGHT = Tolerances(funds_rupees=D(1_000), funds_percent=D(2))
 
 
 def low(net: Decimal, tolerances: Tolerances = TIGHT, collateral: int = 0, **values: Any) -> list[K]:
@@ -35,7 +35,7 @@ def low(net: Decimal, tolerances: Tolerances = TIGHT, collateral: int = 0, **val
     return [one.kind for one in funds_differences(told, tolerances)]
 
 
-@pytest.mark.parametrize(("below", "is_low"), [(10_000, False), (10_000 + PAISA, True), (-10_000_000, False)])
+@pytest.mark.parametrize(("below", "is_low"), [(20_000, False), (20_000 + PAISA, True), (-10_000_000, False)])
 def test_less_than_believed_by_more_than_the_percentage_is_low(below: Decimal, is_low: bool) -> None:
     assert low(CASH - below) == ([K.FUNDS_LOW] if is_low else [])
 
@@ -47,8 +47,8 @@ def test_of_little_money_the_rupees_count(below: Decimal, is_low: bool) -> None:
 
 
 def test_collateral_is_no_money() -> None:
-    assert low(CASH, collateral=10_000) == []
-    assert low(CASH, collateral=10_001) == [K.FUNDS_LOW]
+    assert low(CASH, collateral=20_000) == []
+    assert low(CASH, collateral=20_001) == [K.FUNDS_LOW]
 
 
 @pytest.mark.parametrize(("day", "found"), [("2026-08-20", [K.FUNDS_LOW]), ("2026-08-19", [])])
@@ -84,7 +84,14 @@ def test_a_market_order_is_taken_at_the_mark() -> None:
     assert believed(record(stop)) == CASH - 1_100
 
 
+def test_less_money_says_how_much_and_is_in_motion() -> None:
+    (found,) = funds_differences(readings(broker=book(funds=funds(D("7.5")))), TIGHT)
+    assert (found.ours, found.theirs, found.basis, found.is_moving) == ("1000000.00", "7.50", "0", True)
+
+
 def test_a_fifth_of_what_sold_holdings_bring_comes_tomorrow() -> None:
     ours = holds(account(cash=CASH + 400), 16, Product.CNC, overnight=20)  # 4 sold at 100
     assert believed(account=ours) == CASH + 400 - 80
+    one = holds(account(cash=CASH + 100), 19, Product.CNC, overnight=20)
+    assert believed(account=one) == CASH + 100 - 20
     assert believed(account=holds(account(), -4)) == CASH - 400 - 80  # intraday: only its margin, a fifth of 400

@@ -34,3 +34,4 @@ def test_only_what_cannot_harm_the_account_leaves_it_free() -> None:
         "order_ended_otherwise", "order_stuck", "order_average", "order_foreign", "trade_average", "trade_doubled",
         "position_overnight", "position_unbooked", "position_foreign", "holding_more", "holding_unsettled",
     }  # fmt: skip
+    assert [one for one in Severity if one.is_blocking] == [Severity.BLOCKS_INSTRUMENT, Severity.BLOCKS_ACCOUNT]

@@ -236,3 +236,24 @@ def test_a_difference_says_what_it_is_about() -> None:
     assert found.key == "order_average|one"
     assert found.value == "99 | 100.5"
     assert NUMBER not in found.key
+
+
+def told(ours: OrderRecord, *theirs: BrokerOrder) -> tuple[str, str]:
+    found = only(differences(ours, broker=book(orders=theirs, trades=None, positions=None)))
+    return found.ours, found.theirs
+
+
+def test_differences_tell_what_a_person_needs() -> None:
+    ours = record(plan(order_type=OrderType.SL, side=Side.BUY, trigger_price=D(99)))
+    assert told(ours, row(ours, trigger_price=D(0))) == ("limit 100, trigger 99", "limit 100, trigger -")
+    assert told(record(), row(record(), limit_price=D(0))) == ("limit 100, trigger -", "limit -, trigger -")
+    assert told(record(filled_quantity=3)) == ("working, 3 filled", "-")
+    unsent = record(status=S.SUBMITTED, broker_order_id="", attempted_at=0)
+    assert told(unsent, row(unsent, status=S.WORKING)) == ("submitted", "working, 0 filled")
+    by_hand = {"tag": "", "broker_order_id": "2", "side": "SELL", "product": "CNC"}
+    assert told(record(), row(record()), row(record(), **by_hand)) == ("-", "SELL 0 of 10 CNC, working")
+    filled = row(done(), **by_hand)
+    assert told(record(), row(record()), filled) == ("-", "SELL 10 of 10 CNC at 100, filled")
+    twice = row(record()), row(record(), broker_order_id="2")
+    assert told(record(), *twice) == (NUMBER, "BUY 0 of 10 MIS, working")
+    assert told(record(broker_order_id=""), *twice)[0] == "-"

@@ -106,6 +106,8 @@ def test_an_account_is_compared_once_it_has_begun_the_day() -> None:
 def test_units_under_another_product_are_converted(product: str) -> None:
     found = only(told(holds(account(), 10), stands(0), stands(10, product)))
     assert (found.kind, found.subject) == (K.POSITION_CONVERTED, KEY)
+    assert (found.is_moving, sorted(found.gap.split(", "))) == (True, sorted(["MIS -10", f"{product} +10"]))
+    assert sorted(found.basis.split(", ")) == ["", "10/0"]
     assert sorted(found.ours.split(", ")) == sorted(["MIS 10", f"{product} 0"])
     assert kinds(holds(account(), 10), stands(4), stands(6, product)) == [K.POSITION_CONVERTED]
 
