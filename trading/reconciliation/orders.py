@@ -47,15 +47,32 @@ def match_orders(ours: Mapping[str, OrderRecord], theirs: Iterable[BrokerOrder])
     return Matched(tuple(pairs), tuple(doubled), tuple(unrecorded), tuple(foreign))
 
 
+def difference_of(kind: K, order: PlannedOrder, ours: object, theirs: object, *, is_moving: bool) -> Difference:
+    """A difference of one of our orders."""
+    return Difference(
+        kind=kind,
+        subject=order.order_id,
+        instrument=order.instrument,
+        ours=str(ours),
+        theirs=str(theirs),
+        is_moving=is_moving,
+    )
+
+
+def is_in_motion(record: OrderRecord, order: BrokerOrder | None, moving: Moving) -> bool:
+    """True when either side's order is."""
+    return record.order.tag in moving or (order is not None and order.broker_order_id in moving)
+
+
 def order_differences(
     readings: Readings, matched: Matched, moving: Moving, now: float, tolerances: Tolerances
 ) -> Iterator[Difference]:
     """All of the orders' differences. Pure; raises nothing."""
     is_whole = readings.broker.has_all(Area.ORDERS)
     for record, order in matched.pairs:
-        is_moving = record.order.tag in moving or (order is not None and order.broker_order_id in moving)
+        is_moving = is_in_motion(record, order, moving)
         for kind, ours, theirs in _pair(record, order, now, tolerances, is_whole=is_whole):
-            yield _of_ours(kind, record.order, ours, theirs, is_moving=is_moving)
+            yield difference_of(kind, record.order, ours, theirs, is_moving=is_moving)
     for record, order in matched.doubled:
         subject = f"{record.order.order_id}#{order.broker_order_id}"
         ours, is_moving = record.broker_order_id or NOTHING, order.broker_order_id in moving
@@ -140,17 +157,6 @@ def _end(status: OrderStatus) -> OrderStatus:
 
 def _standing(status: OrderStatus, filled: int) -> str:
     return f"{status.value}, {filled} filled"
-
-
-def _of_ours(kind: K, order: PlannedOrder, ours: object, theirs: object, *, is_moving: bool) -> Difference:
-    return Difference(
-        kind=kind,
-        subject=order.order_id,
-        instrument=order.instrument,
-        ours=str(ours),
-        theirs=str(theirs),
-        is_moving=is_moving,
-    )
 
 
 def _difference(kind: K, subject: str, order: BrokerOrder, ours: str, *, is_moving: bool) -> Difference:

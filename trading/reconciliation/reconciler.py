@@ -30,7 +30,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     kind: EventKind
     difference: Difference
     since: float
-    is_accepted: bool = False
+    is_accepted: bool
 
 
 class Open(msgspec.Struct, frozen=True):

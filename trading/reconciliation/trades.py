@@ -9,7 +9,7 @@ from trading.reconciliation.book import ZERO, Area, BrokerOrder, BrokerTrade
 from trading.reconciliation.difference import Difference, Readings, Tolerances
 from trading.reconciliation.kinds import DifferenceKind as K
 from trading.reconciliation.motion import Moving
-from trading.reconciliation.orders import NOTHING, Matched
+from trading.reconciliation.orders import NOTHING, Matched, difference_of, is_in_motion
 
 
 def trade_differences(
@@ -22,9 +22,9 @@ def trade_differences(
             continue
         trades = by_order.get(order.broker_order_id, [])
         unique = list({trade.trade_id: trade for trade in trades}.values())
-        is_moving = record.order.tag in moving or order.broker_order_id in moving
+        is_moving = is_in_motion(record, order, moving)
         if len(unique) != len(trades):
-            yield _of_ours(K.TRADE_DOUBLED, record, len(unique), len(trades), is_moving=is_moving)
+            yield difference_of(K.TRADE_DOUBLED, record.order, len(unique), len(trades), is_moving=is_moving)
         yield from _terms(record, order, unique, is_moving=is_moving)
         if book.has_all(Area.TRADES):
             yield from _sums(record, order, unique, tolerances, is_moving=is_moving)
@@ -47,7 +47,7 @@ def _terms(
     asked = f"{order.side} {order.instrument} {order.product}"
     other = [told for trade in trades if (told := f"{trade.side} {trade.instrument} {trade.product}") != asked]
     if other:
-        yield _of_ours(K.TRADE_TERMS, record, asked, other[0], is_moving=is_moving)
+        yield difference_of(K.TRADE_TERMS, record.order, asked, other[0], is_moving=is_moving)
 
 
 def _sums(
@@ -60,28 +60,18 @@ def _sums(
 ) -> Iterator[Difference]:
     total = sum(trade.quantity for trade in trades)
     if total != order.filled_quantity:
-        yield _of_ours(K.TRADE_QUANTITY, record, order.filled_quantity, total, is_moving=is_moving)
+        yield difference_of(K.TRADE_QUANTITY, record.order, order.filled_quantity, total, is_moving=is_moving)
     elif total and total == record.filled_quantity and not _is_off(record, order, tolerances):
         average = sum((trade.quantity * trade.price for trade in trades), ZERO) / total
         if abs(average - record.average_price) > tolerances.price:
-            yield _of_ours(K.TRADE_AVERAGE, record, record.average_price, f"{average:.4f}", is_moving=is_moving)
+            yield difference_of(
+                K.TRADE_AVERAGE, record.order, record.average_price, f"{average:.4f}", is_moving=is_moving
+            )
 
 
 def _is_off(record: OrderRecord, order: BrokerOrder, tolerances: Tolerances) -> bool:
     """True when the order's own average is a difference already."""
     return abs(record.average_price - order.average_price) > tolerances.price
-
-
-def _of_ours(kind: K, record: OrderRecord, ours: object, theirs: object, *, is_moving: bool) -> Difference:
-    order = record.order
-    return Difference(
-        kind=kind,
-        subject=order.order_id,
-        instrument=order.instrument,
-        ours=str(ours),
-        theirs=str(theirs),
-        is_moving=is_moving,
-    )
 
 
 def _unknown(number: str, trades: Sequence[BrokerTrade], *, is_moving: bool) -> Difference:

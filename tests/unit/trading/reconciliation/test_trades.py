@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.trading.reconciliation.books import D, book, differences, done, execution, only, record, row
+from tests.unit.trading.reconciliation.books import NOW, D, book, differences, done, execution, only, plan, record, row
 from trading.reconciliation.book import Area, BrokerTrade, UnreadRow
 from trading.reconciliation.kinds import DifferenceKind as K
 
@@ -76,3 +76,22 @@ def test_a_trade_of_an_order_in_no_book_is_told() -> None:
     assert kinds(WHOLE, lost, unread=unread) == [K.ROWS_UNREADABLE]
     found = only(differences(OURS, broker=book(orders=(THEIRS,), trades=(WHOLE, lost), positions=None)))
     assert (found.subject, found.theirs) == ("2", "BUY 3 MIS at 99.5")
+
+
+def test_averages_that_are_all_just_within_the_tolerance_of_each_other() -> None:
+    order = row(OURS, average_price=D("100.01"))
+    assert kinds(execution(order, price=D("100.02")), orders=(order,)) == [K.TRADE_AVERAGE]
+
+
+def test_every_order_is_looked_at_whichever_are_missing() -> None:
+    lost = record(plan("lost"), broker_order_id="3")
+    broker = book(orders=(THEIRS,), positions=None)
+    assert [one.kind for one in differences(lost, OURS, broker=broker)] == [K.ORDER_MISSING, K.TRADE_QUANTITY]
+
+
+@pytest.mark.parametrize(("ago", "is_moving"), [(2, True), (3, False)])
+def test_trades_are_in_motion_as_either_side_of_their_order_is(ago: int, is_moving: bool) -> None:
+    just = NOW - ago
+    for ours, theirs in ((done(updated_at=just), THEIRS), (OURS, row(OURS, updated_at=just))):
+        found = only(differences(ours, broker=book(orders=(theirs,), positions=None)))
+        assert (found.kind, found.is_moving) == (K.TRADE_QUANTITY, is_moving)
