@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -19,8 +20,9 @@ from models.messages.orders import OrderStatus, OrderType, OrderUpdate, PlannedO
 from tests.exchange import Exchange
 from tests.factories import order as planned
 from trading.accounting.account import apply_fill, new_account
+from trading.accounting.day import roll_day
 from trading.accounting.position import Position, position_key
-from trading.market.sessions import trading_day
+from trading.market.sessions import session_start, trading_day
 from trading.orders.state import OrderRecord, fold, submitted
 from trading.reconciliation.book import BrokerBook
 from trading.reconciliation.difference import Difference, Readings, Tolerances
@@ -30,6 +32,7 @@ S = OrderStatus
 CASH = Decimal(10_000_000)
 PATIENCE = 20  # seconds after which an order without an answer is given up
 TOLERANCES = Tolerances()
+YESTERDAY = "2026-08-19"
 PASSED = 5  # seconds: more than the grace
 
 
@@ -37,10 +40,10 @@ class Desk:
     """One account: what we believe of it, and the exchange that has it."""
 
     def __init__(self, exchange: Exchange) -> None:
-        kite = exchange.client()
         self.exchange = exchange
-        self.kite = kite
-        self.client = ZerodhaClient(Endpoint(exchange.root, kite.api_key, lambda: str(kite.access_token)))
+        self.kite = exchange.client()
+        endpoint = Endpoint(exchange.root, self.kite.api_key, lambda: str(self.kite.access_token))
+        self.client = ZerodhaClient(endpoint)
         self.records: dict[str, OrderRecord] = {}
         self.account = new_account("zerodha:main", CASH)
         self.account.day = trading_day(self.now).isoformat()
@@ -132,7 +135,7 @@ class Desk:
         key = f"NSE:{symbol}"
         self.account.positions[position_key("momentum", key, product)] = Position(
             strategy="momentum", instrument=key, instrument_token=1, product=product,
-            quantity=quantity, overnight_quantity=quantity, t1_quantity=t1_quantity,
+            quantity=quantity, overnight_quantity=quantity, t1_quantity=t1_quantity, bought_on=YESTERDAY,
             cost=Decimal(quantity * price), overnight_cost=Decimal(quantity * price),
             overnight_worth=Decimal(quantity * price),
         )  # fmt: skip
@@ -140,6 +143,13 @@ class Desk:
     def pass_time(self, seconds: float = PASSED) -> None:
         """Move the exchange's clock."""
         self.exchange.ask("POST", "/clock", {"seconds": seconds})
+
+    def sleep(self, day: date) -> None:
+        """Until the market opens on another day: the session is over, books are rolled, orders are forgotten."""
+        self.pass_time(session_start(day) - self.now)
+        self.kite = self.exchange.client()
+        assert roll_day(self.account, day)
+        self.records.clear()
 
     async def look(self) -> tuple[Event, ...]:
         """Read both sides with the real client, and compare."""

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from brokers.zerodha.portfolio import read_funds
+from models.messages.orders import Product, Side
 from sandbox.rules import CallLimits, Rules
 from sandbox.scenario import Scenario
 from tests.contract.planted_differences import FIRST, PLANTS, SECOND, K, Plant, World
 from tests.exchange import Exchange, synthetic
 from tests.reconciled import CASH
+from tests.unit.trading.accounting.books import FRIDAY, MONDAY
 from trading.reconciliation.book import BrokerBook
 from trading.reconciliation.funds import believed_funds
 from trading.reconciliation.kinds import KINDS, DifferenceKind
@@ -87,3 +89,34 @@ async def test_an_accepted_position_blocks_again_when_it_grows(world: World) -> 
     await world.settle()
     assert world.reconciler.blocked.instruments == {f"NSE:{FIRST}"}
     assert not world.reconciler.blocked.account
+
+
+async def everything_is_delivered(world: World) -> None:
+    """The resting order, a purchase for delivery, fills."""
+    world.exchange.tick(f"NSE:{SECOND}", 985)
+    await world.catch_up()
+    assert await world.settle() == []
+
+
+async def test_over_night_purchases_become_holdings_and_settle_in_two_days(world: World) -> None:
+    await everything_is_delivered(world)
+    await world.send(FIRST, "999", side=Side.SELL)
+    await world.catch_up()
+    for day, unsettled in ((FRIDAY, 10), (MONDAY, 0)):
+        world.sleep(day)
+        assert await world.settle() == []
+        rows = await world.client.holdings()
+        assert [row["t1_quantity"] for row in rows if row["tradingsymbol"] == SECOND] == [unsettled]
+    await world.send(SECOND, "980", side=Side.SELL, product=Product.CNC, quantity=4)
+    await world.catch_up()
+    assert await world.settle() == []
+    assert world.account.positions[f"momentum|NSE:{SECOND}|CNC"].quantity == 6
+
+
+async def test_an_intraday_position_left_open_is_a_delivery_the_next_morning(world: World) -> None:
+    await everything_is_delivered(world)
+    world.sleep(FRIDAY)
+    await world.settle()
+    (found,) = world.open
+    assert (found.kind, found.instrument) == (K.POSITION_CONVERTED, f"NSE:{FIRST}")
+    assert (found.ours, found.theirs) == ("MIS 10, holding 0", "MIS 0, holding 10")
