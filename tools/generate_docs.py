@@ -21,6 +21,8 @@ from models.messages.orders import OrderStatus
 from sandbox.fault_kinds import DEFAULT_SECONDS
 from sandbox.fault_kinds import MEANINGS as FAULT_MEANINGS
 from trading.orders.state import TABLE, Step
+from trading.reconciliation.difference import Tolerances
+from trading.reconciliation.kinds import KINDS, Severity
 from trading.risk.chain import CHAIN
 from trading.risk.codes import MEANINGS, ReasonCode
 
@@ -196,7 +198,43 @@ def sandbox_faults_page() -> str:
     )
 
 
+def reconciliation_page() -> str:
+    """docs/reconciliation.md."""
+    rows = [(f"`{kind}`", _severity(one.severity), one.meaning, one.advice) for kind, one in KINDS.items()]
+    tolerated = Tolerances()
+    text = (
+        "What the broker says is compared with what we believe: orders, trades, positions, holdings and funds. Each "
+        "difference has a kind, a subject (an order, an instrument and product), both values, and a key that stays "
+        "the same as long as it is there. Exits and cancels always pass. An operator may accept a difference: it "
+        "blocks no more until its values change."
+    )
+    motion = (
+        f"An order that has changed within {tolerated.grace_seconds:g} s or is working is in motion, and so are "
+        "positions, holdings and funds at any time: a difference counts when it is still there that much later and our "
+        f"side has not moved since, or after {tolerated.patience_seconds:g} s in any case. Prices may differ by "
+        f"{tolerated.price} rupees, funds by {tolerated.funds_rupees} rupees or {tolerated.funds_percent} %, whichever "
+        f"is more; an order is stuck after {tolerated.stuck_seconds:g} s. "
+        "Positions, holdings and funds are compared once the account has begun the day. Orders of others are never "
+        "touched; a position that differs by just what they have filled blocks entries in that instrument only."
+    )
+    kinds = table(("kind", "stops", "meaning", "what to do"), rows)
+    return "\n\n".join(("# Reconciliation", NOTE, text, motion, kinds))
+
+
+def _severity(severity: Severity) -> str:
+    match severity:
+        case Severity.INFO:
+            return "nothing"
+        case Severity.WARNING:
+            return "nothing, warns"
+        case Severity.BLOCKS_INSTRUMENT:
+            return "entries in the instrument"
+        case Severity.BLOCKS_ACCOUNT:
+            return "all entries"
+
+
 PAGES = {
+    "reconciliation.md": reconciliation_page,
     "sandbox_faults.md": sandbox_faults_page,
     "topics.md": topics_page,
     "metrics.md": metrics_page,

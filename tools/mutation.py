@@ -45,6 +45,7 @@ TESTS = {
         "tests/property/test_order_fold.py",
         "tests/property/test_rounding.py",
     ),
+    "trading/reconciliation": ("tests/unit/trading/reconciliation", "tests/property/test_reconciliation.py"),
     "trading/accounting": ("tests/unit/trading/accounting", "tests/property/test_accounting.py"),
 }
 COMPARISONS = {

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 import structlog
 
-from brokers.zerodha.mapping import BadRow, BrokerOrder, read_order, update_of
+from brokers.zerodha.mapping import BadRow, read_order, update_of
 from models.messages.orders import OrderStatus, OrderUpdate
 from trading.orders.state import OrderRecord
+from trading.reconciliation.book import BrokerOrder
 
 log = structlog.get_logger(__name__)
 REPORTER = "poll"

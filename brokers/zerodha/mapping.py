@@ -6,12 +6,11 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-import msgspec
-
 from brokers.zerodha.statuses import read_status
-from models.messages.orders import OrderStatus, OrderType, OrderUpdate, PlannedOrder, Validity
+from models.messages.orders import OrderType, OrderUpdate, PlannedOrder, Validity
 from models.messages.validation import LATEST_SECOND, MAX_MONEY, MAX_QUANTITY
 from trading.market.sessions import IST
+from trading.reconciliation.book import BrokerOrder
 
 REGULAR = "regular"
 LONGEST_TEXT = 300
@@ -22,32 +21,6 @@ Row = dict[str, Any]
 
 class BadRow(ValueError):
     """Raised for a row of the broker that lacks what is needed or holds what cannot be."""
-
-
-class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as the broker's book has it. Prices in rupees, quantities in units, times in epoch seconds."""
-
-    broker_order_id: str
-    tag: str
-    variety: str
-    exchange: str
-    tradingsymbol: str
-    instrument_token: int
-    side: str
-    product: str
-    order_type: str
-    status: OrderStatus
-    unknown_status: str
-    quantity: int
-    filled_quantity: int
-    average_price: Decimal
-    reason: str
-    updated_at: int
-
-    @property
-    def instrument(self) -> str:
-        """Its key, as in `NSE:INFY`."""
-        return f"{self.exchange}:{self.tradingsymbol}"
 
 
 def order_fields(order: PlannedOrder) -> Row:
@@ -76,25 +49,30 @@ def order_fields(order: PlannedOrder) -> Row:
 
 def read_order(row: Row) -> BrokerOrder:
     """One order of the book or of an update on the socket. Raises BadRow."""
-    reading = read_status(_text(row, "status"))
-    filled, quantity = _count(row, "filled_quantity"), _count(row, "quantity")
+    reading = read_status(read_text(row, "status"))
+    filled, quantity = read_count(row, "filled_quantity"), read_count(row, "quantity")
+    asked_at = read_time(row.get("order_timestamp"))
     return BrokerOrder(
-        broker_order_id=_text(row, "order_id", required=True),
-        tag=_text(row, "tag"),
-        variety=_text(row, "variety") or REGULAR,
-        exchange=_text(row, "exchange"),
-        tradingsymbol=_text(row, "tradingsymbol"),
-        instrument_token=_count(row, "instrument_token"),
-        side=_text(row, "transaction_type"),
-        product=_text(row, "product"),
-        order_type=_text(row, "order_type"),
+        broker_order_id=read_text(row, "order_id", required=True),
+        tag=read_text(row, "tag"),
+        variety=read_text(row, "variety") or REGULAR,
+        exchange=read_text(row, "exchange"),
+        tradingsymbol=read_text(row, "tradingsymbol"),
+        instrument_token=read_count(row, "instrument_token"),
+        side=read_text(row, "transaction_type"),
+        product=read_text(row, "product"),
+        order_type=read_text(row, "order_type"),
         status=reading.status,
         unknown_status=reading.unknown[:LONGEST_TEXT],
         quantity=quantity,
         filled_quantity=filled,
         average_price=read_decimal(row, "average_price"),
-        reason=_text(row, "status_message")[:LONGEST_TEXT],
-        updated_at=read_time(row.get("exchange_update_timestamp")) or read_time(row.get("order_timestamp")),
+        reason=read_text(row, "status_message")[:LONGEST_TEXT],
+        updated_at=read_time(row.get("exchange_update_timestamp")) or asked_at,
+        limit_price=read_decimal(row, "price"),
+        trigger_price=read_decimal(row, "trigger_price"),
+        is_pending=reading.is_pending,
+        asked_at=asked_at,
     )
 
 
@@ -157,14 +135,16 @@ def read_quantity(row: Row, name: str) -> int:
     return int(value)
 
 
-def _count(row: Row, name: str) -> int:
+def read_count(row: Row, name: str) -> int:
+    """Units, never negative; 0 where there are none. Raises BadRow."""
     found = read_quantity(row, name)
     if found < 0:
         raise BadRow(f"{name} is negative")
     return found
 
 
-def _text(row: Row, name: str, *, required: bool = False) -> str:
+def read_text(row: Row, name: str, *, required: bool = False) -> str:
+    """A text; empty where there is none, unless it is required. Raises BadRow."""
     value = row.get(name)
     if value is None and not required:
         return ""

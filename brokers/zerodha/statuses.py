@@ -30,15 +30,31 @@ STATUSES = {
     "REJECTED": OrderStatus.REJECTED,
 }
 
+# On the way to the exchange, as it should be for moments only. After market orders wait for the morning: they are not.
+PENDING = frozenset(
+    {
+        "PUT ORDER REQ RECEIVED",
+        "VALIDATION PENDING",
+        "OPEN PENDING",
+        "MODIFY VALIDATION PENDING",
+        "MODIFY PENDING",
+        "CANCEL PENDING",
+    }
+)
+
 
 class Reading(msgspec.Struct, frozen=True):
     """What a status text says; `unknown` is the text when nobody has told us what it says."""
 
     status: OrderStatus
     unknown: str = ""
+    is_pending: bool = False
 
 
 def read_status(text: str) -> Reading:
     """The status in a report of Kite. Unknown texts are read as working, to be investigated. Raises nothing."""
-    known = STATUSES.get(" ".join(text.upper().split()))
-    return Reading(OrderStatus.WORKING, text or "(empty)") if known is None else Reading(known)
+    word = " ".join(text.upper().split())
+    known = STATUSES.get(word)
+    if known is None:
+        return Reading(OrderStatus.WORKING, text or "(empty)")
+    return Reading(known, is_pending=word in PENDING)

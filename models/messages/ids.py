@@ -7,6 +7,7 @@ from uuid import UUID
 
 NAMESPACE = UUID("6f0b8f57-2a3e-5c1d-9b84-5d1c7a1f0e42")
 TAG_LENGTH = 20
+_TAG_DIGITS = frozenset("0123456789abcdef")
 _NAMESPACE = NAMESPACE.bytes
 _VERSION_AND_VARIANT = 5 << 76 | 0b10 << 62  # RFC 4122
 _FREE_BITS = (1 << 128) - 1 & ~(0xF << 76) & ~(0b11 << 62)
@@ -78,3 +79,8 @@ def snapshot_id(account: str, cause: str) -> str:
 def order_tag(order: str) -> str:
     """Kite `tag` of an order: 20 hexadecimal digits, derived from the order id alone."""
     return hashlib.sha256(order.encode()).hexdigest()[:TAG_LENGTH]
+
+
+def has_tag_form(tag: str) -> bool:
+    """True for a text that could be a tag of ours."""
+    return len(tag) == TAG_LENGTH and all(one in _TAG_DIGITS for one in tag)
