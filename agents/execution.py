@@ -6,7 +6,7 @@ from typing import Protocol
 
 from faust_app.runtime.consume import Record
 from models.messages.envelope import Envelope
-from models.messages.orders import CancelSubmitted, OrderSubmitted
+from models.messages.orders import CancelSubmitted, OrderPushed, OrderSubmitted, OrderUpdate
 from models.messages.ticks import TickFrame
 from tables.journal import Output
 from trading.orders.state import OrderRecord
@@ -32,6 +32,9 @@ class Execution(Protocol):
 
     def on_frame(self, record: Record, frame: TickFrame) -> list[Output]:
         """The market has moved; what is to be sent at once."""
+
+    def read(self, pushed: OrderPushed) -> OrderUpdate | None:
+        """The report in an update from the socket; None when it is of no order of ours."""
 
     def noted(self, order_id: str) -> None:
         """An order's record was stored, and everything that follows from it is sent."""

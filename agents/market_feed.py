@@ -18,6 +18,7 @@ from faust.exceptions import NotReady, ProducerSendError
 from agents.feed.barrier import Barrier
 from agents.feed.framing import Framing, Numbered
 from agents.feed.marks import MarkBoard
+from agents.feed.order_updates import OrderUpdates
 from agents.feed.queue import TickQueue
 from agents.feed.watchlist import read_watchlist
 from agents.reference import Reference
@@ -55,6 +56,7 @@ class MarketFeed:
         self._queue = TickQueue(self._settings.queue_ticks, self._wake, lossless=self._settings.run_id is not None)
         self._framing: Framing
         self._marks: MarkBoard
+        self._order_updates: OrderUpdates
         self._tickers: list[Ticker] = []
         self._states: dict[int, Connection] = {}
         self._in_flight: set[asyncio.Future[Any]] = set()
@@ -89,6 +91,12 @@ class MarketFeed:
             new_id,
         )
         self._marks = MarkBoard(self._run_id, chosen)
+        groups = {one.instrument_token: one.co_location_group for one in found}
+        config = self._worker.settings
+        live = [name for name in config.enabled_brokers if config.brokers[name].execution.is_at_the_broker]
+        self._order_updates = OrderUpdates(
+            self._worker.topics, live, lambda token: groups.get(token, str(token)), source=self._worker.stage
+        )
         return chosen
 
     def _connect(self, instruments: list[Instrument]) -> None:
@@ -127,6 +135,16 @@ class MarketFeed:
             metrics.FEED_LAST_TICK.set(received_ns / 1e9)
             metrics.TICKS_RECEIVED.inc(len(ticks))
             self._queue.put(ticks, received_ns)
+
+    def on_text(self, payload: bytes) -> None:
+        """Pass an order update on."""
+        self._from_reactor(self._pass_on, payload, time.time())
+
+    def _pass_on(self, payload: bytes, received: float) -> None:
+        for output in self._order_updates.outputs(payload, received):
+            task = asyncio.ensure_future(self._worker.try_send(output))
+            self._in_flight.add(task)
+            task.add_done_callback(self._in_flight.discard)
 
     def on_state(self, number: int, state: Connection, reason: str) -> None:
         """A connection changed; readiness follows in the event loop."""

@@ -17,7 +17,7 @@ from faust_app.runtime.consume import Record
 from faust_app.runtime.topics import Topic
 from models.messages import CATALOGUE, ids
 from models.messages.envelope import Envelope
-from models.messages.orders import CancelSubmitted, OrderSubmitted, OrderUpdate, PlannedOrder
+from models.messages.orders import CancelSubmitted, OrderPushed, OrderSubmitted, OrderUpdate, PlannedOrder
 from models.messages.ticks import Tick, TickFrame
 from tables import book as book_table
 from tables.journal import Output
@@ -125,6 +125,10 @@ class PaperBroker:
         found = self._books.row(str(token))
         if found is None or not (found[1].resting or found[0].has_applied(record.source, record.offset + 1)):
             self._resting[record.partition].discard(token)
+
+    def read(self, pushed: OrderPushed) -> OrderUpdate | None:
+        """The socket tells of a real broker's orders, never of these."""
+        return None
 
     def noted(self, order_id: str) -> None:
         """Nothing follows: the exchange was told with the decision."""

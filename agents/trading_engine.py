@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 
 from agents.events import Events
 from agents.execution import Execution
@@ -36,6 +37,7 @@ from models.messages.orders import (
     CancelSubmitted,
     OrderAcknowledged,
     OrderFailed,
+    OrderPushed,
     OrderStatus,
     OrderSubmitted,
     OrderUpdate,
@@ -202,11 +204,16 @@ class TradingEngine:
 
     async def on_update(self, record: Record) -> Decision:
         """Fold a broker's report into the order; what is new in it becomes an acknowledgement, fills, a failure."""
-        envelope = decode_one_of((OrderUpdate, CallAttempted), record.value)
+        envelope = decode_one_of((OrderUpdate, OrderPushed, CallAttempted), record.value)
         await self._ready()
         if isinstance(envelope.data, CallAttempted):
             return self._mark(record, envelope.data)
         update = envelope.data
+        if isinstance(update, OrderPushed):
+            found = self._exchange.read(update)
+            if found is None:
+                return Decision()
+            update, envelope = found, replace(envelope, data=found)
         with self._orders.transaction(record.source, record.offset) as change:
             if change.applied(update.order_id):
                 return Decision(change.commit(), duplicate=True)

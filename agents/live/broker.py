@@ -6,7 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 import structlog
 
 from agents.events import Events
@@ -18,7 +20,9 @@ from agents.live.journal import CallJournal
 from agents.live.watch import BookWatch
 from agents.live.writes import DryRun, ZerodhaWrites
 from brokers.zerodha.client import Endpoint, ZerodhaClient
+from brokers.zerodha.mapping import BadRow, read_order, update_of
 from brokers.zerodha.session import SessionState
+from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
 from faust_app.runtime.consume import Record
 from faust_app.runtime.errors import TransientError
@@ -29,7 +33,7 @@ from faust_app.runtime.reference_data import ReferenceData
 from faust_app.runtime.settings import Execution
 from faust_app.runtime.trading_state import TradingStateView, redis_client
 from models.messages.envelope import Envelope
-from models.messages.orders import CancelSubmitted, OrderStatus, OrderSubmitted, OrderUpdate, PlannedOrder
+from models.messages.orders import CancelSubmitted, OrderPushed, OrderStatus, OrderSubmitted, OrderUpdate, PlannedOrder
 from models.messages.ticks import TickFrame
 from tables.journal import Output
 from tables.states import StateTable
@@ -40,6 +44,7 @@ log = structlog.get_logger(__name__)
 CHECK_SECONDS = 1.0
 STORED_SECONDS = 5.0
 STOP_SECONDS = 8.0
+PUSH = "push"
 WITHDRAWN = "Cancelled before it was sent"
 FindInstrument = Callable[[int], Instrument | None]
 
@@ -64,6 +69,7 @@ class LiveBroker:
         self._find = find
         self._now = now
         self._clock = 0
+        self._by_tag: dict[str, str] = {}
         self._denials: set[asyncio.Task[None]] = set()
         self._stored_at = 0.0
         self._session = session_view(config)
@@ -134,6 +140,7 @@ class LiveBroker:
         """Partitions moved: what was not sent waits again."""
         self._dispatcher.forget()
         self._journal.forget()
+        self._by_tag.clear()
         for order_id, _ in self._orders.states():
             self.noted(order_id)
         self._watch.look()
@@ -162,9 +169,25 @@ class LiveBroker:
                 change.put(body.order_id, known, [])
             return change.commit()
 
+    def read(self, pushed: OrderPushed) -> OrderUpdate | None:
+        """By the order's tag; the number may not be known yet. Of orders of others the book is asked."""
+        try:
+            order = read_order(msgspec.json.decode(pushed.raw, type=dict[str, Any]))
+        except (BadRow, msgspec.MsgspecError) as error:
+            metrics.BROKER_ROWS_UNREADABLE.labels(self._worker.broker).inc()
+            log.warning("order_update_unreadable", error=str(error))
+            return None
+        order_id = self._by_tag.get(order.tag)
+        if order_id is None:
+            self._watch.look()
+            return None
+        return update_of(order, order_id, PUSH)
+
     def noted(self, order_id: str) -> None:
         """Let what a stored record asks for wait for its turn."""
         row = self._orders.row(order_id)
+        if row is not None:
+            self._by_tag[row[1].order.tag] = order_id
         if row is None or not row[1].is_open or row[1].held:
             return
         known = row[1]

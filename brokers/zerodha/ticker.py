@@ -44,6 +44,9 @@ class Listener(Protocol):
     def on_frame(self, payload: bytes) -> None:
         """A binary frame, heartbeats included."""
 
+    def on_text(self, payload: bytes) -> None:
+        """A text frame of the first connection; the others bring the same."""
+
     def on_state(self, number: int, state: Connection, reason: str) -> None:
         """Connection `number` changed its state."""
 
@@ -186,6 +189,8 @@ class Ticker:
     def _on_message(self, payload: bytes, is_binary: bool) -> None:
         if is_binary:
             self._listener.on_frame(payload)
+        elif self._number == 0:
+            self._listener.on_text(payload)
         self._last_frame = time.monotonic()
 
     def _on_error(self, code: Any, reason: Any) -> None:

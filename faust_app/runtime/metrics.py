@@ -57,6 +57,7 @@ FRAMES_PUBLISHED = _counter("frames_published", "Frames acknowledged by Kafka on
 TICKS_OUT_OF_ORDER = _counter("ticks_out_of_order", "Ticks with an exchange time before the feed's clock")
 FEED_PACKETS_REFUSED = _counter("feed_packets_refused", "Packets of unknown or truncated length")
 FEED_QUEUE_TICKS = _gauge("feed_queue_ticks", "Ticks waiting between socket and event loop")
+FEED_TEXT_FRAMES = _counter("feed_text_frames", "Text frames from the socket: order updates, and all others", "kind")
 FEED_CONNECTIONS = _counter("feed_connections", "WebSocket connections opened, by why", "cause")
 FEED_CONNECTED = _gauge("feed_connected", "1 while the WebSocket is connected")
 FEED_LAST_FRAME = _gauge(

@@ -16,6 +16,7 @@ CATALOGUE: dict[type[msgspec.Struct], tuple[str, int]] = {
     signals.DeniedSignal: ("signal.denied", 1),
     orders.OrderSubmitted: ("order.submitted", 1),
     orders.CancelSubmitted: ("order.cancel_submitted", 1),
+    orders.OrderPushed: ("order.pushed", 1),
     orders.CallAttempted: ("order.call_attempted", 1),
     orders.OrderUpdate: ("order.update", 1),
     orders.OrderAcknowledged: ("order.acknowledged", 1),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta
 
 from models.messages.ticks import to_units
 from models.messages.validation import BrokerOrderId, Checked, Count, Nanoseconds, Note, Quantity, Seconds, Text
@@ -46,6 +49,7 @@ class Product(StrEnum):
 WITH_LIMIT = (OrderType.LIMIT, OrderType.SL)
 WITH_TRIGGER = (OrderType.SL, OrderType.SL_M)
 AUTOMATIC_PROTECTION = Decimal(-1)
+LARGEST_PUSH = 10_000
 PRICES = ("limit_price", "trigger_price", "stop_loss", "target")
 
 
@@ -227,6 +231,13 @@ class OrderUpdate(Checked, frozen=True, kw_only=True):
     tick_sequence: Count = 0
     unknown_status: Note = ""
     reporter: Text  # paper, push, poll
+
+
+class OrderPushed(Checked, frozen=True, kw_only=True):
+    """`order.pushed` on `{b}.orders.updates`: an order update as it came on the socket, JSON of the broker's own."""
+
+    raw: Annotated[str, Meta(min_length=2, max_length=LARGEST_PUSH)]
+    received_at: Seconds
 
 
 class CallAttempted(Checked, frozen=True, kw_only=True):

@@ -73,6 +73,11 @@ FAULTS: dict[str, dict[str, Any]] = {
     "slow_validation": ORDERS,
     "fill_after_cancel": ORDERS,
     "cancellation_refused": ORDERS,
+    "update_duplicated": ORDERS,
+    "update_lost": ORDERS,
+    "update_reordered": ORDERS,
+    "update_after_complete": ORDERS,
+    "update_first": {**CALLS, "seconds": 0.1},
 }
 
 

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from agents import trading_engine
+from agents.feed.order_updates import OrderUpdates
 from agents.live import watch
 from agents.live.broker import LiveBroker
 from brokers.zerodha.session import SessionStore, login, new_session_key
@@ -212,6 +213,19 @@ class LiveWorld:
         self._began = time.monotonic()
         self._passed = self.now()
         self.life: Incarnation | None = None
+        self._loop = asyncio.get_running_loop()
+        self._forwarder = OrderUpdates(
+            SimpleNamespace(name=self.topics.name, partition=lambda group: 0),  # type: ignore[arg-type]
+            [BROKER],
+            str,
+            source="market_feed",
+        )
+        exchange.sandbox.broker.updates._send = self._push
+
+    async def _push(self, text: str) -> None:
+        """In the exchange's loop: what the market feed does with a text frame."""
+        outputs = self._forwarder.outputs(text.encode(), self.now())
+        self._loop.call_soon_threadsafe(self.append, outputs)
 
     def _open(self) -> None:
         """Every instrument has a price and a book."""

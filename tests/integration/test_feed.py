@@ -37,6 +37,9 @@ class Listener:
             raise RuntimeError("planted")
         self.ticks += self._decoder.decode(payload)
 
+    def on_text(self, payload: bytes) -> None:
+        """Order updates are not looked at here."""
+
     def on_state(self, number: int, state: Connection, reason: str) -> None:
         self.states.append(state)
 

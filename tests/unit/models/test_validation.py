@@ -23,6 +23,7 @@ from models.messages.orders import (
     CancelSubmitted,
     OrderAcknowledged,
     OrderFailed,
+    OrderPushed,
     OrderStatus,
     OrderSubmitted,
     OrderType,
@@ -109,6 +110,7 @@ BODIES: list[msgspec.Struct] = [
     LimitsChanged(scope="paper:main", actor="me", reason="test"),
     StrategiesChanged(strategies=("momentum",), actor="me", reason="test"),
     CallAttempted(order_id="order-1", at=build.AT),
+    OrderPushed(raw="{}", received_at=build.AT),
     SquareOffDue(account="paper:main", run_id="r", partition=0, clock=build.AT, received_ns=1),
     ReconciliationDifference(
         account=build.ACCOUNT, kind="position", subject="NSE:INFY", ours="1", theirs="2", resolved=False
