@@ -175,7 +175,10 @@ class ExactConsumer(driver.Consumer):
         notify(self._waiting_for_ack)
 
     async def wait_empty(self) -> None:
-        """Wait until nobody works on a message any more: partitions move after that."""
+        """Wait until nobody works on a message any more: partitions move after that.
+
+        A handler that waits for a dependency is waited for; when that takes too long the group goes on without us.
+        """
         while self._begun and not self.should_stop:
             await self.commit()
             if self._begun:
