@@ -36,5 +36,8 @@ class Execution(Protocol):
     def read(self, pushed: OrderPushed) -> OrderUpdate | None:
         """The report in an update from the socket; None when it is of no order of ours."""
 
+    def resumed(self) -> None:
+        """The socket is connected again: updates may have been missed."""
+
     def noted(self, order_id: str) -> None:
         """An order's record was stored, and everything that follows from it is sent."""

@@ -141,7 +141,10 @@ class MarketFeed:
         self._from_reactor(self._pass_on, payload, time.time())
 
     def _pass_on(self, payload: bytes, received: float) -> None:
-        for output in self._order_updates.outputs(payload, received):
+        self._send_aside(self._order_updates.outputs(payload, received))
+
+    def _send_aside(self, outputs: list[Output]) -> None:
+        for output in outputs:
             task = asyncio.ensure_future(self._worker.try_send(output))
             self._in_flight.add(task)
             task.add_done_callback(self._in_flight.discard)
@@ -168,6 +171,7 @@ class MarketFeed:
         log.info("feed_connection", connection=number, state=state.value, reason=reason)
         if not missing:
             self._worker.state.recovered(NOT_CONNECTED)
+            self._send_aside(self._order_updates.resumed(time.time()))
         elif state is not Connection.CONNECTED:
             self._worker.state.degraded(NOT_CONNECTED, f"The WebSocket is {state.value}: {reason}".rstrip(": "))
 

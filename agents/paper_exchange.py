@@ -130,6 +130,9 @@ class PaperBroker:
         """The socket tells of a real broker's orders, never of these."""
         return None
 
+    def resumed(self) -> None:
+        """Nothing comes from a socket here."""
+
     def noted(self, order_id: str) -> None:
         """Nothing follows: the exchange was told with the decision."""
 

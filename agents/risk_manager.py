@@ -20,12 +20,14 @@ from faust_app.runtime.trading_state import TradingStateView
 from models.messages import ids
 from models.messages.envelope import Envelope
 from models.messages.orders import OrderFailed, OrderFilled
+from models.messages.reconciliation import ReconciliationDifference, ReconciliationRound
 from models.messages.signals import AcceptedSignal, DeniedSignal, Signal, SquareOffDue
 from tables import exposure as exposure_table
 from tables.journal import Output
 from trading.accounting.account import mark_to_market, new_account
 from trading.market.instruments import Instrument, InstrumentRegistry
 from trading.market.sessions import phase, square_off, trading_day
+from trading.reconciliation.kinds import blocking_differences
 from trading.risk.exposure import Exposure, apply_failed, apply_fill, reserve, roll_day
 from trading.risk.groups import Leg, collect, decide_together
 from trading.risk.market import MarketPicture
@@ -74,7 +76,7 @@ class RiskManager:
             if self._table.remembers("signal", signal.signal_id):
                 return Decision(duplicate=True)
             exposure = self._exposure(change.get(signal.account), signal.account, signal.origin.event_time)
-            legs = [self._leg(one) for one in collect(exposure, signal)]
+            legs = [self._leg(one, exposure) for one in collect(exposure, signal)]
             results = decide_together(legs, exposure, self._limits.of_account) if legs else []
             outputs = []
             for leg, result in zip(legs, results, strict=True):
@@ -128,17 +130,19 @@ class RiskManager:
         for one in exits:
             log.info("squaring_off", strategy=one.strategy, instrument=one.instrument)
 
-    def _leg(self, signal: Signal) -> Leg:
+    def _leg(self, signal: Signal, exposure: Exposure) -> Leg:
         instrument = self._registry.by_token(signal.instrument_token)
-        return Leg(signal, self._picture(signal, instrument), instrument, self._limits.of_strategy(signal.strategy))
+        picture = self._picture(signal, instrument, exposure.differences_of(signal.instrument))
+        return Leg(signal, picture, instrument, self._limits.of_strategy(signal.strategy))
 
-    def _picture(self, signal: Signal, instrument: Instrument | None) -> MarketPicture:
+    def _picture(self, signal: Signal, instrument: Instrument | None, differences: int) -> MarketPicture:
         at = signal.origin.event_time
         return MarketPicture(
             clock=max(self._view.clock, signal.origin.clock) if self._same_run(signal) else signal.origin.clock,
             phase=phase(instrument, at),
             trading_state=self._trading_state.state_for(self._broker, signal.strategy),
             square_off=square_off(instrument, trading_day(at)),
+            open_differences=differences,
         )
 
     def _same_run(self, signal: Signal) -> bool:
@@ -192,6 +196,18 @@ class RiskManager:
             record, failed.order.account, failed.event_time, lambda exposure: apply_failed(exposure, failed)
         )
 
+    async def on_reconciliation(self, record: Record) -> Decision:
+        """What differs from the broker now, of which entries have to wait for some."""
+        envelope = decode_one_of((ReconciliationDifference, ReconciliationRound), record.value)
+        body = envelope.data
+        if isinstance(body, ReconciliationDifference):
+            return Decision()  # the round that follows has all of them
+
+        def replace_differences(exposure: Exposure) -> None:
+            exposure.differences = blocking_differences(body.open)
+
+        return self._apply(record, body.account, body.at, replace_differences)
+
     def _apply(self, record: Record, account: str, at: int, change_it: Callable[[Exposure], None]) -> Decision:
         """Change an exposure; it recognises what it has seen before."""
         with self._table.transaction(record.source, record.offset) as change:
@@ -233,6 +249,7 @@ def attach(worker: Worker) -> None:
     worker.consume(name(Topic.SIGNALS_RAW, broker), stage.on_signal)
     worker.consume(name(Topic.ORDERS_FILLED, broker), stage.on_filled)
     worker.consume(name(Topic.ORDERS_FAILED, broker), stage.on_failed)
+    worker.consume(name(Topic.RECONCILIATION, broker), stage.on_reconciliation)
     worker.background("reference", stage.load)
     worker.background("marks", stage._view.reader.run)
     worker.background("trading state", stage.follow_trading_state)

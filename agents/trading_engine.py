@@ -42,6 +42,7 @@ from models.messages.orders import (
     OrderSubmitted,
     OrderUpdate,
     PlannedOrder,
+    UpdatesResumed,
 )
 from models.messages.signals import AcceptedSignal
 from tables import orders as orders_table
@@ -63,6 +64,7 @@ class TradingEngine:
         self._events = Events(worker.topics, worker.stage, worker.broker)
         self._orders = orders_table.orders_table(worker.table(orders_table.NAME, orders_table.HELP))
         self._trading_state = TradingStateView(worker.settings, worker=f"{worker.stage}.{worker.broker}")
+        self._registry = InstrumentRegistry(())
         self._exchange = self._execution()
         self._desks = OrderDesks(
             self._orders,
@@ -73,13 +75,12 @@ class TradingEngine:
             told=self._told,
         )
         self._reference = Reference(worker)
-        self._registry = InstrumentRegistry(())
         self._days: dict[int, date] = {}  # partition -> trading day of its newest order
         self._processed = metrics.TICKS_PROCESSED.labels(worker.stage, worker.broker)
 
     def _execution(self) -> Execution:
         if self._worker.settings.brokers[self._broker].execution.is_at_the_broker:
-            return LiveBroker(self._worker, self._orders, self._events, self._find, self._trading_state)
+            return LiveBroker(self._worker, self._orders, self._events, lambda: self._registry, self._trading_state)
         return PaperBroker(self._worker, self._events, self._find)
 
     async def load(self) -> None:
@@ -204,10 +205,12 @@ class TradingEngine:
 
     async def on_update(self, record: Record) -> Decision:
         """Fold a broker's report into the order; what is new in it becomes an acknowledgement, fills, a failure."""
-        envelope = decode_one_of((OrderUpdate, OrderPushed, CallAttempted), record.value)
+        envelope = decode_one_of((OrderUpdate, OrderPushed, CallAttempted, UpdatesResumed), record.value)
         await self._ready()
         if isinstance(envelope.data, CallAttempted):
             return self._mark(record, envelope.data)
+        if isinstance(envelope.data, UpdatesResumed):
+            return Decision(delivered=self._exchange.resumed)
         update = envelope.data
         if isinstance(update, OrderPushed):
             found = self._exchange.read(update)

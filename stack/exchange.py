@@ -63,7 +63,8 @@ class Exchange:
     def overlay(self) -> dict[str, dict[str, object]]:
         """As a layer of settings; the keys go through the environment."""
         ws_root = f"ws://{ports.HOST}:{self.port}"
-        return {"kite": {"root": self.root, "ws_root": ws_root, "session_file": str(self.session_file)}}
+        kite = {"root": self.root, "ws_root": ws_root, "session_file": str(self.session_file), "follows_market": True}
+        return {"kite": kite}
 
     def service(self) -> Service:
         """To be supervised."""

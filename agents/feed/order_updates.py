@@ -13,7 +13,7 @@ import structlog
 from faust_app.runtime import metrics
 from faust_app.runtime.codec import encode, event_time, new_id, root
 from faust_app.runtime.topics import Topic, Topics
-from models.messages.orders import LARGEST_PUSH, OrderPushed
+from models.messages.orders import LARGEST_PUSH, OrderPushed, UpdatesResumed
 from tables.journal import Output
 
 log = structlog.get_logger(__name__)
@@ -66,14 +66,18 @@ class OrderUpdates:
         body = OrderPushed(raw=text, received_at=int(received))
         return [self._output(body, broker, group) for broker in self._brokers]
 
-    def _output(self, body: OrderPushed, broker: str, group: str) -> Output:
+    def resumed(self, at: float) -> list[Output]:
+        """Messages of a connection that was made at epoch second `at`: what came before it may be lost."""
+        return [self._output(UpdatesResumed(at=int(at)), broker, self._source) for broker in self._brokers]
+
+    def _output(self, body: OrderPushed | UpdatesResumed, broker: str, group: str) -> Output:
         envelope = root(
             body,
             message_id=new_id(),
             broker=broker,
             key=group,
             source=self._source,
-            at=event_time(body.received_at),
+            at=event_time(body.at if isinstance(body, UpdatesResumed) else body.received_at),
         )
         name = self._topics.name(Topic.ORDERS_UPDATES, broker)
         return Output(name, group.encode(), encode(envelope), self._topics.partition(group))

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
 import structlog
 
 from agents.events import Events
+from agents.live.account import AccountView
 from agents.live.breaker import Breaker
 from agents.live.calls import Cancel, Place
+from agents.live.clock import BrokerClock
+from agents.live.differences import Announcer
 from agents.live.dispatcher import Dispatcher, Writes
 from agents.live.gate import Gate
-from agents.live.journal import CallJournal
+from agents.live.journal import CallJournal, send_until_taken
+from agents.live.reconciliation import Reconciliation
 from agents.live.watch import BookWatch
 from agents.live.writes import DryRun, ZerodhaWrites
 from brokers.zerodha.client import Endpoint, ZerodhaClient
@@ -34,10 +39,13 @@ from faust_app.runtime.settings import Execution
 from faust_app.runtime.trading_state import TradingStateView, redis_client
 from models.messages.envelope import Envelope
 from models.messages.orders import CancelSubmitted, OrderPushed, OrderStatus, OrderSubmitted, OrderUpdate, PlannedOrder
+from models.messages.reconciliation import DifferencesAccepted, ReconciliationAsked
 from models.messages.ticks import TickFrame
 from tables.journal import Output
 from tables.states import StateTable
-from trading.market.instruments import Instrument
+from trading.accounting.account import Account
+from trading.accounting.position import Marks
+from trading.market.instruments import InstrumentRegistry
 from trading.orders.state import OrderRecord
 
 log = structlog.get_logger(__name__)
@@ -46,7 +54,6 @@ STORED_SECONDS = 5.0
 STOP_SECONDS = 8.0
 PUSH = "push"
 WITHDRAWN = "Cancelled before it was sent"
-FindInstrument = Callable[[int], Instrument | None]
 
 
 class LiveBroker:
@@ -57,18 +64,18 @@ class LiveBroker:
         worker: Worker,
         orders: StateTable[OrderRecord],
         events: Events,
-        find: FindInstrument,
+        registry: Callable[[], InstrumentRegistry],
         trading_state: TradingStateView,
         *,
         now: Callable[[], float] = time.time,
     ) -> None:
         config, broker = worker.settings, worker.broker
         kite, account = config.kite, config.account_key(broker)
+        self._account = account
         self._worker = worker
         self._orders = orders
-        self._find = find
-        self._now = now
-        self._clock = 0
+        self._registry = registry
+        self._clock = BrokerClock(now, follows_market=kite.follows_market)
         self._by_tag: dict[str, str] = {}
         self._denials: set[asyncio.Task[None]] = set()
         self._stored_at = 0.0
@@ -79,11 +86,28 @@ class LiveBroker:
         self._lease = Lease(config, self._redis, account)
         self._budget = OrderBudget(config, self._redis, account)
         breaker = Breaker(time.monotonic)
+        self._books = AccountView(config, broker, registry)
+        self._reconciliation = Reconciliation(
+            self._client,
+            self,
+            Announcer(
+                worker.topics,
+                partial(send_until_taken, worker.publisher),
+                broker=broker,
+                account=account,
+                source=worker.stage,
+            ),
+            partial(ReferenceData(config).load_acceptances, account),
+            broker=broker,
+            now=self._clock.now,
+            every_seconds=config.brokers[broker].reconcile_seconds,
+        )
         self._gate = Gate(
             state_of=lambda strategy: trading_state.state_for(broker, strategy),
             session=self._session,
             lease=self._lease,
             breaker=breaker,
+            disagreement=self._reconciliation.refusal,
             is_stored=lambda: time.monotonic() - self._stored_at < STORED_SECONDS,
             now=now,
             most_age_seconds=config.brokers[broker].most_age_seconds,
@@ -99,7 +123,7 @@ class LiveBroker:
             self,
             self._gate.refusal,
             breaker,
-            now=self._event_second,
+            now=self._clock.now,
             uncertain=self._doubt,
         )
         self._watch = BookWatch(
@@ -110,30 +134,57 @@ class LiveBroker:
             worker.state,
             broker=broker,
             now=now,
-            clock=lambda: int(self._event_second()),
+            clock=lambda: int(self._clock.now()),
         )
         trading_state.on_halt(self._dispatcher.drained)
         for name, work in (
             ("calls", self._dispatcher.run),
             ("lease", self._lease.run),
             ("order book", self._watch.run),
+            ("account", self._books.reader.run),
+            ("last prices", self._books.marks.run),
+            ("reconciliation", self._reconciliation.run),
             ("live checks", self._check),
         ):
             worker.background(name, work)
+        worker.follow_control(self._on_control)
         worker.on_stopping(self._stop)
+
+    def _on_control(self, envelope: Envelope[Any]) -> None:
+        """An operator asks for a comparison, or has accepted what differs."""
+        body = envelope.data
+        if isinstance(body, (ReconciliationAsked, DifferencesAccepted)) and body.account == self._account:
+            if isinstance(body, DifferencesAccepted):
+                self._reconciliation.accepted()
+            else:
+                self._reconciliation.look(body.number)
+
+    def orders(self) -> Mapping[str, OrderRecord]:
+        """The reconciliation's view of our orders: by tag."""
+        return {record.order.tag: record for record in self._records()}
+
+    def account(self) -> Account | None:
+        """The reconciliation's view of our account."""
+        return self._books.at(int(self._clock.now())) if self._clock.is_known else None
+
+    def prices(self) -> Marks:
+        """The reconciliation's view of the market."""
+        return self._books.prices
+
+    def resumed(self) -> None:
+        """The socket is connected again: updates may have been missed."""
+        self._watch.look()
+        self._reconciliation.look()
 
     def _doubt(self) -> None:
         self._watch.look()
-
-    def _event_second(self) -> float:
-        return float(self._clock or self._now())
 
     def _records(self) -> Iterator[OrderRecord]:
         return (record for _, record in self._orders.states())
 
     def group(self, token: int) -> str:
         """Co-location group of an instrument."""
-        instrument = self._find(token)
+        instrument = self._registry().by_token(token)
         return str(token) if instrument is None else instrument.co_location_group
 
     def forget(self) -> None:
@@ -147,11 +198,11 @@ class LiveBroker:
 
     def remember(self, partition: int, frame: TickFrame, raw: bytes) -> None:
         """Only the clock counts here."""
-        self._clock = max(self._clock, frame.event_time)
+        self._clock.note(frame.event_time)
 
     def on_frame(self, record: Record, frame: TickFrame) -> list[Output]:
         """Only the clock counts here."""
-        self._clock = max(self._clock, frame.event_time)
+        self._clock.note(frame.event_time)
         return []
 
     def place(self, record: Record, known: OrderRecord, cause: Envelope[OrderSubmitted]) -> list[Output]:
@@ -208,7 +259,7 @@ class LiveBroker:
             cumulative_quantity=0,
             average_price=known.average_price,
             reason=WITHDRAWN,
-            event_time=int(self._event_second()),
+            event_time=int(self._clock.now()),
             reporter="call",
         )
         task = asyncio.create_task(self.report(update))

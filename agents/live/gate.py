@@ -23,6 +23,7 @@ class Gate:
     session: SessionView
     lease: Lease
     breaker: Breaker
+    disagreement: Callable[[PlannedOrder], str]  # between our books and the broker's, in words
     is_stored: Callable[[], bool]  # PostgreSQL, the audit trail, can be written
     now: Callable[[], float]
     most_age_seconds: float
@@ -46,5 +47,8 @@ class Gate:
             return "PostgreSQL does not answer"
         if self.breaker.is_open:
             return "The broker has failed several times in a row"
+        disagreement = self.disagreement(order)
+        if disagreement:
+            return disagreement
         exchange = order.instrument.partition(":")[0]
         return live_refusal(trading_day(order.event_time), exchange) or ""

@@ -23,6 +23,18 @@ AGAIN_SECONDS = 0.5
 SEND_FAILURES = (KafkaError, ProducerSendError, NotReady)
 
 
+async def send_until_taken(publisher: Publisher, outputs: list[Output]) -> None:
+    """Send, for as long as Kafka takes."""
+    while True:
+        try:
+            await publisher.send_all(outputs)
+        except SEND_FAILURES as error:
+            log.warning("report_waits_for_kafka", error=type(error).__name__)
+            await asyncio.sleep(AGAIN_SECONDS)
+        else:
+            return
+
+
 class PartitionsMoved(Exception):
     """Raised to a call whose mark will not be seen any more: partitions moved."""
 
@@ -69,14 +81,7 @@ class CallJournal:
         await self._send(self._output(update, message_id, order, update.event_time))
 
     async def _send(self, output: Output) -> None:
-        while True:
-            try:
-                await self._publisher.send_all([output])
-            except SEND_FAILURES as error:
-                log.warning("report_waits_for_kafka", error=type(error).__name__)
-                await asyncio.sleep(AGAIN_SECONDS)
-            else:
-                return
+        await send_until_taken(self._publisher, [output])
 
     def _output(self, body: CallAttempted | OrderUpdate, message_id: str, order: PlannedOrder, at: int) -> Output:
         name, version = CATALOGUE[type(body)]

@@ -27,6 +27,7 @@ MODULES = (
     "worker",
     "sandbox",
     "login",
+    "reconcile",
     "replay",
     "backtest",
     "record",

@@ -11,16 +11,16 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import msgspec
-from sqlalchemy import Table, case, func
+from sqlalchemy import Table, Update, bindparam, case, func, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from faust_app.runtime.codec import decode_any
+from faust_app.runtime.codec import decode_any, event_time
 from faust_app.runtime.topics import TopicName
-from models.messages.control import ReconciliationDifference
 from models.messages.envelope import Envelope
 from models.messages.orders import OrderFailed, OrderFilled, OrderStatus, OrderSubmitted, OrderUpdate, PlannedOrder
 from models.messages.portfolio import PortfolioSnapshot
+from models.messages.reconciliation import DifferenceState, ReconciliationDifference, ReconciliationRound
 from models.messages.signals import AcceptedSignal, DeniedSignal, Signal
 from models.rows.audit import AuditRow
 from models.rows.base import Base
@@ -86,13 +86,36 @@ def _order_upsert() -> Insert:
     )
 
 
+def _difference_upsert() -> Insert:
+    """The newest word on a difference counts, whatever comes again."""
+    statement = insert(_table(ReconciliationRow))
+    new = {column.name: column for column in statement.excluded if not column.primary_key}
+    return statement.on_conflict_do_update(
+        index_elements=list(_table(ReconciliationRow).primary_key),
+        set_=new,
+        where=_table(ReconciliationRow).c.updated_at <= statement.excluded.updated_at,
+    )
+
+
+def _difference_clearance() -> Update:
+    """What a round does not name any more has been resolved, also while nobody looked."""
+    columns = _table(ReconciliationRow).c
+    return (
+        update(_table(ReconciliationRow))
+        .where(columns.account == bindparam("of_account"), columns.updated_at <= bindparam("at"))
+        .where(~columns.is_resolved, columns.difference_key.not_in(bindparam("open_keys", expanding=True)))
+        .values(is_resolved=True, updated_at=bindparam("at"))
+    )
+
+
 PLAN_COLUMNS = ("strategy", "instrument", "side", "order_type", "product", "validity", "quantity")
 INSERT_AUDIT = _first_wins(AuditRow)
 UPSERT_SIGNAL = _fill_in(SignalRow)
 UPSERT_ORDER = _order_upsert()
 INSERT_FILL = _first_wins(FillRow)
 INSERT_SNAPSHOT = _first_wins(SnapshotRow)
-INSERT_DIFFERENCE = _first_wins(ReconciliationRow)
+UPSERT_DIFFERENCE = _difference_upsert()
+CLEAR_DIFFERENCES = _difference_clearance()
 
 
 async def record(connection: AsyncConnection, topic: TopicName, raw: bytes, origin: Origin) -> Envelope[Any]:
@@ -284,21 +307,24 @@ def _snapshot_values(envelope: Envelope[PortfolioSnapshot]) -> Values:
 
 
 def _difference_values(envelope: Envelope[ReconciliationDifference]) -> Values:
-    body = envelope.data
-    return {
-        "difference_id": envelope.id,
-        "broker": envelope.broker,
+    body, found = envelope.data, envelope.data.difference
+    names = ("kind", "subject", "severity", "instrument", "ours", "theirs", "value", "is_accepted")
+    return {name: getattr(found, name) for name in names} | {
         "account": body.account,
-        "kind": body.kind,
-        "subject": body.subject,
-        "ours": body.ours,
-        "theirs": body.theirs,
-        "is_resolved": body.resolved,
-        "occurred_at": envelope.occurred_at,
+        "difference_key": found.key,
+        "broker": envelope.broker,
+        "since": event_time(found.since),
+        "is_resolved": body.state is DifferenceState.RESOLVED,
+        "updated_at": envelope.occurred_at,
     }
 
 
-PROJECTIONS: dict[type[msgspec.Struct], tuple[Insert, Callable[[Any], Values]]] = {
+def _round_values(envelope: Envelope[ReconciliationRound]) -> Values:
+    body = envelope.data
+    return {"of_account": body.account, "at": envelope.occurred_at, "open_keys": [one.key for one in body.open]}
+
+
+PROJECTIONS: dict[type[msgspec.Struct], tuple[Insert | Update, Callable[[Any], Values]]] = {
     Signal: (UPSERT_SIGNAL, _signal_values),
     AcceptedSignal: (UPSERT_SIGNAL, _accepted_values),
     DeniedSignal: (UPSERT_SIGNAL, _denied_values),
@@ -307,5 +333,6 @@ PROJECTIONS: dict[type[msgspec.Struct], tuple[Insert, Callable[[Any], Values]]] 
     OrderFilled: (UPSERT_ORDER, _filled_values),
     OrderFailed: (UPSERT_ORDER, _failed_values),
     PortfolioSnapshot: (INSERT_SNAPSHOT, _snapshot_values),
-    ReconciliationDifference: (INSERT_DIFFERENCE, _difference_values),
+    ReconciliationDifference: (UPSERT_DIFFERENCE, _difference_values),
+    ReconciliationRound: (CLEAR_DIFFERENCES, _round_values),
 }

@@ -1,4 +1,4 @@
-"""Reads a broadcast topic: every worker sees every message, no group, nothing committed."""
+"""Reads a topic without a group: every reader sees every message, nothing is committed."""
 
 from __future__ import annotations
 
@@ -19,17 +19,25 @@ log = structlog.get_logger(__name__)
 AGAIN_SECONDS = 2.0
 
 
-class BroadcastReader:
-    """Follows one single-partition topic from `tail` messages before its end."""
+class TopicReader:
+    """Follows a topic's partitions from `tail` messages before their ends, or with None from their beginnings."""
 
     def __init__(
-        self, kafka: KafkaSettings, topic: str, on_event: Callable[[Envelope[Any]], None], *, tail: int = 0
+        self,
+        kafka: KafkaSettings,
+        topic: str,
+        on_message: Callable[[Any], None],
+        *,
+        partitions: int = 1,
+        tail: int | None = 0,
     ) -> None:
         self._bootstrap = kafka.bootstrap
-        self._partition = TopicPartition(topic, 0)
-        self._on_event = on_event
+        self._topic = topic
+        self._partitions = [TopicPartition(topic, number) for number in range(partitions)]
+        self._on_message = on_message
         self._tail = tail
-        self._next: int | None = None
+        self._next: dict[TopicPartition, int] = {}
+        self._behind = set(self._partitions)
         self.caught_up = asyncio.Event()
 
     async def run(self) -> None:
@@ -38,7 +46,7 @@ class BroadcastReader:
             try:
                 await self._follow()
             except (KafkaError, OSError) as error:
-                log.warning("broadcast_interrupted", topic=self._partition.topic, error=str(error))
+                log.warning("reader_interrupted", topic=self._topic, error=str(error))
                 await asyncio.sleep(AGAIN_SECONDS)
 
     async def _follow(self) -> None:
@@ -49,21 +57,39 @@ class BroadcastReader:
             await consumer.start()
             await self._position(consumer)
             async for message in consumer:
-                self._next = message.offset + 1
-                self._handle(message)
-                if self._next >= consumer.highwater(self._partition):
-                    self.caught_up.set()
+                partition = TopicPartition(self._topic, message.partition)
+                self._next[partition] = message.offset + 1
+                self._on_message(message)
+                if message.offset + 1 >= consumer.highwater(partition):
+                    self._has_read(partition)
         finally:
             await consumer.stop()
 
     async def _position(self, consumer: AIOKafkaConsumer) -> None:
-        consumer.assign([self._partition])
-        end = (await consumer.end_offsets([self._partition]))[self._partition]
-        begin = (await consumer.beginning_offsets([self._partition]))[self._partition]
-        start = max(begin, end - self._tail) if self._next is None else self._next
-        consumer.seek(self._partition, start)
-        if start >= end:
+        consumer.assign(self._partitions)
+        ends = await consumer.end_offsets(self._partitions)
+        begins = await consumer.beginning_offsets(self._partitions)
+        for one in self._partitions:
+            first = begins[one] if self._tail is None else max(begins[one], ends[one] - self._tail)
+            start = self._next.get(one, first)
+            consumer.seek(one, start)
+            if start >= ends[one]:
+                self._has_read(one)
+
+    def _has_read(self, partition: TopicPartition) -> None:
+        self._behind.discard(partition)
+        if not self._behind:
             self.caught_up.set()
+
+
+class BroadcastReader(TopicReader):
+    """Follows a broadcast topic, which has one partition, by its events."""
+
+    def __init__(
+        self, kafka: KafkaSettings, topic: str, on_event: Callable[[Envelope[Any]], None], *, tail: int = 0
+    ) -> None:
+        super().__init__(kafka, topic, self._handle, tail=tail)
+        self._on_event = on_event
 
     def _handle(self, message: Any) -> None:
         try:

@@ -110,6 +110,15 @@ ORDER_ALARMS = _counter(
 )
 ORDERS_FOREIGN = _gauge("orders_foreign", "Orders in the broker's book that are not ours", "broker")
 ORDERS_DOUBLED = _gauge("orders_doubled", "Orders in the broker's book with a tag another one has, too", "broker")
+RECONCILIATIONS = _counter(
+    "reconciliations", "Comparisons with the broker, by whether all was read", "broker", "result"
+)
+LAST_RECONCILIATION = _gauge(
+    "last_reconciliation_timestamp_seconds", "Wall time of the last complete comparison with the broker", "broker"
+)
+RECONCILIATION_DIFFERENCES = _gauge(
+    "reconciliation_differences", "Open differences from the broker", "broker", "severity", "accepted"
+)
 BROKER_ROWS_UNREADABLE = _counter("broker_rows_unreadable", "Rows of the broker that could not be read", "broker")
 UNKNOWN_STATUSES = _counter("unknown_order_statuses", "Reports with a status of the broker nobody knows", "broker")
 FILLS = _counter("fills", "Fills published", "broker")

@@ -8,6 +8,7 @@ import msgspec
 
 from faust_app.runtime.postgres import connection
 from faust_app.runtime.settings import Settings
+from models.messages.reconciliation import AcceptedDifference
 from trading.market.instruments import Instrument
 from trading.risk.limits import NAMES
 
@@ -46,6 +47,16 @@ class ReferenceData:
         """What an operator has set, by strategy; under the empty name for the whole account."""
         rows = await self._fetch("select strategy, limits from limits where account = $1", account)
         return {row["strategy"]: _limits(row["limits"]) for row in rows}
+
+    async def load_acceptances(self, account: str) -> list[AcceptedDifference]:
+        """Differences that an operator has accepted, but those that have been resolved since."""
+        query = (
+            "select difference_key, a.value from acceptances a"
+            " left join reconciliation r using (account, difference_key)"
+            " where account = $1 and r.is_resolved is not true"
+        )
+        rows = await self._fetch(query, account)
+        return [AcceptedDifference(key=row["difference_key"], value=row["value"]) for row in rows]
 
     async def _fetch(self, query: str, *arguments: object) -> list[Any]:
         async with connection(self._settings) as opened:

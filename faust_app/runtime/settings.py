@@ -97,6 +97,9 @@ class KiteSettings(Section):
         None, description="key that encrypts the session; `alpha-panda login --new-key` makes one"
     )
     timeout_seconds: Positive = Field(7.0, description="longest wait for a connection, and for an answer")
+    follows_market: bool = Field(
+        False, description="only for a sandbox whose day is not today: the broker's clock is that of its ticks"
+    )
 
 
 class FeedSettings(Section):
@@ -133,6 +136,7 @@ class BrokerSettings(Section):
     account: str = Field("main", pattern=r"^[a-z0-9_-]{1,32}$", description="account name")
     start_cash: Decimal = Field(Decimal("1000000"), gt=0, description="cash of a new account, rupees")
     most_age_seconds: Positive = Field(5.0, description="live: an entry whose tick came longer ago is not sent")
+    reconcile_seconds: Positive = Field(10.0, description="live: how often our books are compared with the broker's")
     delivery_alarm_days: int = Field(
         5, ge=0, le=90, description="calendar days before expiry from which a contract that ends in delivery alarms"
     )

@@ -45,7 +45,7 @@ STAGES = (
     Stage(
         "risk_manager",
         True,
-        (T.SIGNALS_RAW, T.ORDERS_FILLED, T.ORDERS_FAILED),
+        (T.SIGNALS_RAW, T.ORDERS_FILLED, T.ORDERS_FAILED, T.RECONCILIATION),
         (T.SIGNALS_VALIDATED, T.SIGNALS_REJECTED),
         ("exposure",),
     ),
@@ -53,7 +53,7 @@ STAGES = (
         "trading_engine",
         True,
         (T.SIGNALS_VALIDATED, T.ORDERS_SUBMITTED, T.ORDERS_UPDATES, T.MARKET_TICKS),
-        (T.ORDERS_SUBMITTED, T.ORDERS_UPDATES, T.ORDERS_ACK, T.ORDERS_FILLED, T.ORDERS_FAILED),
+        (T.ORDERS_SUBMITTED, T.ORDERS_UPDATES, T.ORDERS_ACK, T.ORDERS_FILLED, T.ORDERS_FAILED, T.RECONCILIATION),
         ("orders", "book"),
     ),
     Stage("portfolio_manager", True, (T.ORDERS_FILLED,), (T.PNL_SNAPSHOTS,), ("portfolios",)),

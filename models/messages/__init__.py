@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from models.messages import control, market, orders, portfolio, signals
+from models.messages import control, market, orders, portfolio, reconciliation, signals
 
 CATALOGUE: dict[type[msgspec.Struct], tuple[str, int]] = {
     signals.Signal: ("signal.raised", 1),
@@ -17,6 +17,7 @@ CATALOGUE: dict[type[msgspec.Struct], tuple[str, int]] = {
     orders.OrderSubmitted: ("order.submitted", 1),
     orders.CancelSubmitted: ("order.cancel_submitted", 1),
     orders.OrderPushed: ("order.pushed", 1),
+    orders.UpdatesResumed: ("order.updates_resumed", 1),
     orders.CallAttempted: ("order.call_attempted", 1),
     orders.OrderUpdate: ("order.update", 1),
     orders.OrderAcknowledged: ("order.acknowledged", 1),
@@ -27,7 +28,10 @@ CATALOGUE: dict[type[msgspec.Struct], tuple[str, int]] = {
     control.TradingStateChanged: ("control.trading_state", 1),
     control.LimitsChanged: ("control.limits", 1),
     control.StrategiesChanged: ("control.strategies", 1),
-    control.ReconciliationDifference: ("reconciliation.difference", 1),
+    reconciliation.ReconciliationDifference: ("reconciliation.difference", 1),
+    reconciliation.ReconciliationRound: ("reconciliation.round", 1),
+    reconciliation.ReconciliationAsked: ("control.reconciliation_asked", 1),
+    reconciliation.DifferencesAccepted: ("control.differences_accepted", 1),
 }
 
 __all__ = ["CATALOGUE"]

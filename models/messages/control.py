@@ -59,14 +59,3 @@ class StrategiesChanged(Checked, frozen=True, kw_only=True):
     strategies: tuple[str, ...]
     actor: Text
     reason: Note
-
-
-class ReconciliationDifference(Checked, frozen=True, kw_only=True):
-    """`reconciliation.difference` on `{b}.reconciliation`: one typed difference from the broker."""
-
-    account: Text
-    kind: Text
-    subject: Text
-    ours: Note
-    theirs: Note
-    resolved: bool

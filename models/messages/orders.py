@@ -240,6 +240,12 @@ class OrderPushed(Checked, frozen=True, kw_only=True):
     received_at: Seconds
 
 
+class UpdatesResumed(Checked, frozen=True, kw_only=True):
+    """`order.updates_resumed` on `{b}.orders.updates`: the socket is connected, and may have missed updates."""
+
+    at: Seconds
+
+
 class CallAttempted(Checked, frozen=True, kw_only=True):
     """`order.call_attempted` on `{b}.orders.updates`: the mark before an order's only call; `at` by the wall clock."""
 

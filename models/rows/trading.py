@@ -122,20 +122,46 @@ NEWEST_FIRST = (
 
 
 class ReconciliationRow(Base):
-    """One difference between our books and the broker's, open until resolved."""
+    """One difference between our books and the broker's, as it was last told of."""
 
     __tablename__ = "reconciliation"
     __table_args__ = (Index(None, "account", "is_resolved"),)
 
-    difference_id: Mapped[Key]
+    account: Mapped[Key]
+    difference_key: Mapped[Key]
     broker: Mapped[Name]
-    account: Mapped[Name]
     kind: Mapped[Name]
     subject: Mapped[Name]
+    severity: Mapped[Name]
+    instrument: Mapped[Name]
     ours: Mapped[str]
     theirs: Mapped[str]
+    value: Mapped[str]
+    since: Mapped[Moment]
+    is_accepted: Mapped[bool]
     is_resolved: Mapped[bool]
-    occurred_at: Mapped[Moment]
+    updated_at: Mapped[Moment]
 
 
-__all__ = ["NEWEST_FIRST", "FillRow", "OrderRow", "ReconciliationRow", "SignalRow", "SnapshotRow"]
+class AcceptanceRow(Base):
+    """An operator's word that a difference is right while it has this value."""
+
+    __tablename__ = "acceptances"
+
+    account: Mapped[Key]
+    difference_key: Mapped[Key]
+    value: Mapped[str]
+    actor: Mapped[Name]
+    reason: Mapped[str]
+    accepted_at: Mapped[Moment]
+
+
+__all__ = [
+    "NEWEST_FIRST",
+    "AcceptanceRow",
+    "FillRow",
+    "OrderRow",
+    "ReconciliationRow",
+    "SignalRow",
+    "SnapshotRow",
+]

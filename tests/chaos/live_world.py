@@ -95,6 +95,7 @@ class Incarnation:
             table=lambda name, help_text: world.tables.setdefault(name, {}),
             publisher=SimpleNamespace(send_all=self._send_all),
             background=lambda name, work: self._background.append((name, work)),
+            follow_control=lambda on_event: None,
             on_stopping=self._stopping.append,
             state=WorkerState(),
         )
@@ -106,7 +107,7 @@ class Incarnation:
         self.engine._registry = InstrumentRegistry(world.instruments)
         self.engine._trading_state.state_for = lambda broker, strategy: world.trading_state
         self.live: LiveBroker = self.engine._exchange
-        self.live._stored_at = float("inf")
+        self.live._stored_at = self.live._reconciliation._complete_at = float("inf")
         self._spy(self.live._dispatcher._writes)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -146,7 +147,7 @@ class Incarnation:
         self.engine._orders.forget()
         self.live.forget()
         self.engine._desks.rebuild(self.engine._partition)
-        works = [work for name, work in self._background if name != "live checks"]
+        works = [work for name, work in self._background if name in ("calls", "lease", "order book")]
         self._tasks = [asyncio.create_task(self._guarded(work)) for work in (*works, self._consume)]
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:

@@ -79,8 +79,8 @@ async def test_an_accepted_position_blocks_again_when_it_grows(world: World) -> 
     world.by_hand(FIRST)
     await world.settle()
     assert world.reconciler.blocked.instruments == {f"NSE:{FIRST}"}
-    (key,) = (one.key for one in world.open if one.kind is K.POSITION_FOREIGN)
-    assert world.reconciler.accept(key, who="owner", reason="mine", now=world.now)
+    (found,) = (one for one in world.open if one.kind is K.POSITION_FOREIGN)
+    world.reconciler.accept(found.key, found.value, now=world.now)
     await world.send(FIRST, "1002")  # ours grows, theirs grows: it is the same difference
     await world.catch_up()
     await world.settle()

@@ -15,6 +15,7 @@ from trading.orders.state import OrderRecord
 from trading.reconciliation.book import Area, BrokerBook
 from trading.reconciliation.kinds import KINDS, DifferenceKind, Severity
 
+LONGEST_VALUE = 2_000  # of what a broker's rows may make of it
 ACCOUNT_AREAS = frozenset({Area.POSITIONS, Area.HOLDINGS, Area.FUNDS})
 
 
@@ -83,7 +84,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def value(self) -> str:
         """What changes when the difference becomes another one."""
-        return self.gap or f"{self.ours} | {self.theirs}"
+        return (self.gap or f"{self.ours} | {self.theirs}")[:LONGEST_VALUE]
 
     @property
     def severity(self) -> Severity:

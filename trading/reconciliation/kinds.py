@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
 
+from models.messages.reconciliation import OpenDifference
 from trading.reconciliation.book import Area
 
 
@@ -288,3 +291,12 @@ KINDS: dict[DifferenceKind, About] = {
         _FUNDS,
     ),
 }
+
+
+def blocking_differences(found: Iterable[OpenDifference]) -> dict[str, int]:
+    """How many differences entries wait for, by instrument; under the empty name those that block the account."""
+    counts = Counter[str]()
+    for one in found:
+        if not one.is_accepted and Severity(one.severity).is_blocking:
+            counts[one.instrument if one.severity == Severity.BLOCKS_INSTRUMENT else ""] += 1
+    return dict(counts)

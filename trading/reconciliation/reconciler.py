@@ -48,13 +48,10 @@ class Pending(msgspec.Struct, frozen=True):
     steady_since: float
 
 
-class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
+class Acceptance(msgspec.Struct, frozen=True):
     """An operator's word that a difference with this value is right. It ends with the value."""
 
     value: str
-    who: str
-    reason: str
-    at: float
     seen_at: float
 
 
@@ -93,14 +90,9 @@ class Reconciler:
         self._forget({*found, *kept}, now)
         return tuple(event for event in events if event is not None)
 
-    def accept(self, key: str, *, who: str, reason: str, now: float) -> bool:
-        """Let an open difference block no more until its values change; False when there is none with this key."""
-        known = self.state.open.get(key)
-        if known is None:
-            return False
-        value = known.difference.value
-        self.state.accepted[key] = Acceptance(value=value, who=who, reason=reason, at=now, seen_at=now)
-        return True
+    def accept(self, key: str, value: str, *, now: float) -> None:
+        """Let a difference with this value, found already or not, block no more until its value changes."""
+        self.state.accepted[key] = Acceptance(value, now)
 
     @property
     def blocked(self) -> Blocked:

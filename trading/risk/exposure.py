@@ -88,7 +88,8 @@ class Exposure(msgspec.Struct, kw_only=True):
     By event seconds: `last_accepted` under `strategy|instrument|side`, and in `accepted_at`, the oldest first, the
     orders accepted by strategy. `accepted_today` counts a strategy's orders, `bracket_exits` the units that stops and
     targets of entries, sent today, have taken off a position (by its key). `recent` holds the changes of the last
-    seconds, `waiting` the signals of groups whose other legs have not come yet.
+    seconds, `waiting` the signals of groups whose other legs have not come yet. `differences` counts, by instrument and
+    under the empty name for the account, in what it differs from its broker's books so that entries have to wait.
     """
 
     account: Account
@@ -99,11 +100,16 @@ class Exposure(msgspec.Struct, kw_only=True):
     bracket_exits: dict[str, int] = {}
     recent: list[Change] = []
     waiting: dict[str, list[Signal]] = {}
+    differences: dict[str, int] = {}
 
     @property
     def day(self) -> str:
         """The trading day it is in, as an ISO date; empty before the first event."""
         return self.account.day
+
+    def differences_of(self, instrument: str) -> int:
+        """How many differences an entry in an instrument waits for."""
+        return self.differences.get("", 0) + self.differences.get(instrument, 0)
 
     def standings(self, strategy: str, instrument: str, product: Product, at: int) -> tuple[Standing, Standing]:
         """Of one product, before anything that happened in event second `at` or later, and of all products now."""

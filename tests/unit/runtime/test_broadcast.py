@@ -36,6 +36,7 @@ class Message:
     topic: str
     offset: int
     value: bytes | None
+    partition: int = 0
 
 
 class Log:

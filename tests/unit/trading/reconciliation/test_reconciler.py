@@ -107,23 +107,24 @@ def opened(told: Readings) -> tuple[Reconciler, str]:
 def test_a_blocking_difference_blocks_until_it_is_accepted() -> None:
     following, key = opened(position(10, 9))
     assert following.blocked.account
-    assert following.accept(key, who="owner", reason="known", now=NOW + 3)
+    following.accept(key, "-1", now=NOW + 3)
     assert not following.blocked.account
     (event,) = following.step(position(10, 9), NOW + 4)
     assert (event.kind, event.is_accepted) == (E.STILL, True)
-    known = following.state.accepted[key]
-    assert (known.who, known.reason, known.at, known.value) == ("owner", "known", NOW + 3, "-1")
 
 
-def test_what_is_not_open_cannot_be_accepted() -> None:
+def test_what_was_accepted_before_it_is_found_never_blocks() -> None:
     following = Reconciler()
+    following.accept(f"position_quantity|{KEY} MIS", "-1", now=NOW)
     following.step(position(10, 9), NOW)
-    assert not following.accept(f"position_quantity|{KEY} MIS", who="owner", reason="", now=NOW)
+    (event,) = following.step(position(10, 9), NOW + GRACE)
+    assert (event.kind, event.is_accepted) == (E.APPEARED, True)
+    assert not following.blocked.account
 
 
 def test_an_accepted_difference_that_is_the_same_between_other_quantities_stays_accepted() -> None:
     following, key = opened(position(10, 9))
-    following.accept(key, who="owner", reason="", now=NOW + 3)
+    following.accept(key, "-1", now=NOW + 3)
     for second in range(4, 20):
         (event,) = following.step(position(10 + second, 9 + second), NOW + second)
         assert (event.kind, event.is_accepted) == (E.STILL, True)
@@ -132,7 +133,7 @@ def test_an_accepted_difference_that_is_the_same_between_other_quantities_stays_
 
 def test_an_acceptance_ends_with_the_value() -> None:
     following, key = opened(position(10, 9))
-    following.accept(key, who="owner", reason="", now=NOW + 3)
+    following.accept(key, "-1", now=NOW + 3)
     following.step(position(10, 8), NOW + 4)
     (event,) = following.step(position(10, 8), NOW + 6)
     assert (event.kind, event.is_accepted) == (E.CHANGED, False)
@@ -145,7 +146,7 @@ def test_an_acceptance_ends_with_the_value() -> None:
 @pytest.mark.parametrize(("away", "is_accepted"), [(PATIENCE - 1, True), (PATIENCE, False)])
 def test_an_acceptance_outlives_a_moment_without_the_difference(away: float, is_accepted: bool) -> None:
     following, key = opened(position(10, 9))
-    following.accept(key, who="owner", reason="", now=NOW + 3)
+    following.accept(key, "-1", now=NOW + 3)
     following.step(position(10, 9), NOW + 4)
     assert told(following.step(SAME, NOW + 4 + away)) == [(E.RESOLVED, K.POSITION_QUANTITY)]
     following.step(position(10, 9), NOW + 50)
@@ -202,7 +203,7 @@ def test_rows_that_cannot_be_read_resolve_when_all_can() -> None:
 
 def test_the_state_goes_through_bytes() -> None:
     following, key = opened(position(10, 9))
-    following.accept(key, who="owner", reason="", now=NOW + 3)
+    following.accept(key, "-1", now=NOW + 3)
     following.step(readings(record(), account=holds(account(), 10), broker=book(positions=(stands(9),))), NOW + 4)
     assert following.state.pending
     kept = msgspec.json.decode(msgspec.json.encode(following.state), type=ReconcilerState)
