@@ -35,6 +35,7 @@ ENDPOINTS = (
     ("/sandbox/faults", "switch faults on and off"),
     ("/sandbox/orders, /holdings, /positions, /funds", "what happens by hand"),
     ("POST /sandbox/ticks, /sandbox/clock", "a tick, a later time"),
+    ("GET /sandbox/orders", "the book"),
     ("GET /sandbox/calls", "every order call that arrived"),
     ("POST /sandbox/token/expire, /sandbox/request_token", "end the session, begin one"),
 )

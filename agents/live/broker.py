@@ -81,7 +81,9 @@ class LiveBroker:
         self._stored_at = 0.0
         self._session = session_view(config)
         api_key = kite.api_key.get_secret_value() if kite.api_key else ""
-        self._client = ZerodhaClient(Endpoint(kite.root, api_key, self._session.token, kite.timeout_seconds))
+        self._client = ZerodhaClient(
+            Endpoint(kite.root, api_key, self._session.token, kite.timeout_seconds, refused=self._session.refuse)
+        )
         self._redis = redis_client(config)
         self._lease = Lease(config, self._redis, account)
         self._budget = OrderBudget(config, self._redis, account)
@@ -116,7 +118,7 @@ class LiveBroker:
             worker.publisher, events, broker=broker, stage=worker.stage, group=self.group, now=now
         )
         is_dry = config.brokers[broker].execution is Execution.DRY_RUN
-        writes: Writes = DryRun() if is_dry else ZerodhaWrites(self._client, self._session)
+        writes: Writes = DryRun() if is_dry else ZerodhaWrites(broker, self._client)
         self._dispatcher = Dispatcher(
             writes,
             self,

@@ -137,6 +137,7 @@ class Reconciliation:
 
     async def once(self, account: Account) -> Told:
         """One comparison, published."""
+        asked, self._asked = self._asked, ""  # a request is answered by what is read after it
         await self._take_acceptances()
         book = await self._read()
         readings = Readings(orders=self._ours.orders(), account=account, broker=book, marks=dict(self._ours.prices()))
@@ -144,11 +145,11 @@ class Reconciliation:
         unread = tuple(area.value for area in Area if getattr(book, area.value) is None)
         metrics.RECONCILIATIONS.labels(self._broker, "incomplete" if unread else "complete").inc()
         if self._complete_at is None and self._reconciler.state.pending:
+            self._asked = self._asked or asked
             return Told((), None)  # after a start, what is in motion has to show first whether it counts
         if not unread:
             self._complete_at = time.monotonic()
             metrics.LAST_RECONCILIATION.labels(self._broker).set(time.time())
-        asked, self._asked = self._asked, ""
         return await self._announcer.tell(events, self._reconciler.blocked, unread=unread, asked=asked, at=self._now())
 
     async def _take_acceptances(self) -> None:

@@ -8,7 +8,7 @@ import structlog
 from brokers.answers import Answer, RefusalKind, Refused, Taken
 from brokers.zerodha.client import ZerodhaClient
 from brokers.zerodha.mapping import REGULAR, order_fields
-from brokers.zerodha.session import SessionView
+from faust_app.runtime import metrics
 from models.messages.orders import PlannedOrder
 
 log = structlog.get_logger(__name__)
@@ -16,25 +16,22 @@ DRY_RUN = "Dry run, not sent: "
 
 
 class ZerodhaWrites:
-    """Each order is sent once. A session Kite refuses is not used again."""
+    """Each order is sent once."""
 
-    def __init__(self, client: ZerodhaClient, session: SessionView) -> None:
+    def __init__(self, broker: str, client: ZerodhaClient) -> None:
+        self._broker = broker
         self._client = client
-        self._session = session
 
     async def place(self, order: PlannedOrder) -> Answer:
         """Send an order."""
-        token = self._session.token()
-        return self._noted(await self._client.place(REGULAR, order_fields(order)), token)
+        return self._counted("place", await self._client.place(REGULAR, order_fields(order)))
 
     async def cancel(self, broker_order_id: str) -> Answer:
         """Ask to cancel an order."""
-        token = self._session.token()
-        return self._noted(await self._client.cancel(REGULAR, broker_order_id), token)
+        return self._counted("cancel", await self._client.cancel(REGULAR, broker_order_id))
 
-    def _noted(self, answer: Answer, token: str) -> Answer:
-        if isinstance(answer, Refused) and answer.kind is RefusalKind.SESSION:
-            self._session.refuse(token)
+    def _counted(self, call: str, answer: Answer) -> Answer:
+        metrics.BROKER_CALLS.labels(self._broker, call, type(answer).__name__.lower()).inc()
         return answer
 
 

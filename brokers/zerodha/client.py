@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,15 +28,23 @@ Row = dict[str, Any]
 Token = Callable[[], str]
 
 
+READERS = 2
+READ_SECONDS = 0.15
+
+
 @dataclass(frozen=True)
 class Endpoint:
-    """Where Kite is, and who asks. `root` None is Kite's own; `token` gives today's access token, empty for none."""
+    """Where Kite is, and who asks. `root` None is Kite's own; `token` gives today's access token, empty for none.
+
+    `refused` hears of a token that Kite does not accept.
+    """
 
     root: str | None
     api_key: str
     token: Token
     timeout_seconds: float = 7.0
     most_in_flight: int = 4
+    refused: Callable[[str], None] = lambda _: None
 
 
 class _Caller(threading.local):
@@ -67,11 +76,14 @@ class ZerodhaClient:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._callers = _Caller(endpoint)
-        self._threads = ThreadPoolExecutor(endpoint.most_in_flight, thread_name_prefix="kite")
+        self._writers = ThreadPoolExecutor(endpoint.most_in_flight, thread_name_prefix="kite-write")
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="kite-read")  # never in the way of a write
+        self._next_read = 0.0
 
     def close(self) -> None:
         """Give up what has not been called yet; calls in flight end in their own time."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._writers, self._readers):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def place(self, variety: str, fields: Row) -> Answer:
         """Place an order with Kite's parameters, `brokers.zerodha.mapping.order_fields`."""
@@ -113,7 +125,7 @@ class ZerodhaClient:
 
     async def _write(self, call: Callable[[KiteConnect], Any]) -> Answer:
         try:
-            taken = await self._in_thread(call)
+            taken = await self._in_thread(self._writers, call)
         except _Failed as failed:
             return answer_of(failed.error, failed.wire)
         return Taken(str(taken)) if taken else Unknown("The answer names no order")
@@ -122,19 +134,33 @@ class ZerodhaClient:
         return _checked_rows(await self._read(call))
 
     async def _read(self, call: Callable[[KiteConnect], Any]) -> Any:
+        await self._turn()
         try:
-            return await self._in_thread(call)
+            return await self._in_thread(self._readers, call)
         except _Failed as failed:
             answer = answer_of(failed.error, failed.wire)
             if isinstance(failed.error, TokenException | PermissionException):
                 raise SessionRefused(answer.reason) from failed.error
             raise BrokerFailure(answer.reason) from failed.error
 
-    async def _in_thread(self, call: Callable[[KiteConnect], T]) -> T:
+    async def _turn(self) -> None:
+        """Reads are spread: Kite takes ten a second of all that are not orders (its forum, 8577)."""
+        now = time.monotonic()
+        turn = max(now, self._next_read)
+        self._next_read = turn + READ_SECONDS
+        if turn > now:
+            await asyncio.sleep(turn - now)
+
+    async def _in_thread(self, threads: ThreadPoolExecutor, call: Callable[[KiteConnect], T]) -> T:
         token = self._endpoint.token()
         if not token:
             raise _Failed(TokenException("There is no session: log in", code=403), WireError(403, "TokenException"))
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._call, call, token)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, self._call, call, token)
+        except _Failed as failed:
+            if isinstance(failed.error, TokenException):
+                self._endpoint.refused(token)
+            raise
 
     def _call(self, call: Callable[[KiteConnect], T], token: str) -> T:
         caller = self._callers

@@ -110,6 +110,9 @@ ORDER_ALARMS = _counter(
 )
 ORDERS_FOREIGN = _gauge("orders_foreign", "Orders in the broker's book that are not ours", "broker")
 ORDERS_DOUBLED = _gauge("orders_doubled", "Orders in the broker's book with a tag another one has, too", "broker")
+BROKER_CALLS = _counter(
+    "broker_calls", "Order calls to the broker: taken, refused or unknown", "broker", "call", "answer"
+)
 RECONCILIATIONS = _counter(
     "reconciliations", "Comparisons with the broker, by whether all was read", "broker", "result"
 )

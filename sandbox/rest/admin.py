@@ -62,6 +62,7 @@ class AdminEndpoints:
             web.get("/sandbox/faults", self._faults),
             web.delete("/sandbox/faults", self._clear_faults),
             web.delete("/sandbox/faults/{number}", self._clear_faults),
+            web.get("/sandbox/orders", self._orders),
             web.post("/sandbox/orders", self._flushed(self._place)),
             web.delete("/sandbox/orders/{order_id}", self._flushed(self._cancel)),
             web.post("/sandbox/holdings", self._plant_holding),
@@ -110,6 +111,9 @@ class AdminEndpoints:
         if number is not None and not removed:
             raise Refused(404, "GeneralException", f"There is no fault {number}.")
         return success({"removed": removed})
+
+    async def _orders(self, _: web.Request) -> web.Response:
+        return success([order_body(one) for one in self._broker.book])
 
     async def _place(self, request: web.Request) -> web.Response:
         """An order of another source: no token, no limits, no faults of calls."""

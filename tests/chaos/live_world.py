@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from agents import trading_engine
 from agents.feed.order_updates import OrderUpdates
 from agents.live import watch
 from agents.live.broker import LiveBroker
+from brokers.zerodha import client
 from brokers.zerodha.session import SessionStore, login, new_session_key
 from faust_app.runtime import order_budget
 from faust_app.runtime.codec import decode_any, encode, event_time, root
@@ -47,13 +49,17 @@ ENDS = ("COMPLETE", "CANCELLED", "REJECTED")
 
 @contextmanager
 def quick() -> Iterator[None]:
-    """Without the pace of order calls, and with an order book that is read often."""
-    before = order_budget.INTERVAL, order_budget.MOST_A_MINUTE, watch.BUSY_SECONDS, watch.QUIET_SECONDS
-    order_budget.INTERVAL, order_budget.MOST_A_MINUTE, watch.BUSY_SECONDS, watch.QUIET_SECONDS = 0, 10**6, 0.05, 0.05
-    try:
+    """Without the pace of calls, and with an order book that is read often."""
+    with ExitStack() as stack:
+        for module, name, value in (
+            (order_budget, "INTERVAL", 0),
+            (order_budget, "MOST_A_MINUTE", 10**6),
+            (client, "READ_SECONDS", 0),
+            (watch, "BUSY_SECONDS", 0.05),
+            (watch, "QUIET_SECONDS", 0.05),
+        ):
+            stack.enter_context(patch.object(module, name, value))
         yield
-    finally:
-        order_budget.INTERVAL, order_budget.MOST_A_MINUTE, watch.BUSY_SECONDS, watch.QUIET_SECONDS = before
 
 
 def live_settings(exchange: Exchange, session_file: Any, redis_port: int, namespace: str) -> Settings:

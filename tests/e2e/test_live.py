@@ -1,0 +1,184 @@
+"""The whole stack with Zerodha live, on the sandbox exchange through the real client. Tests run in their order."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from brokers.zerodha.session import SessionStore, login
+from tests.e2e.books import assert_positions, open_orders, undecided
+from tests.running_stack import RunningStack, metrics, wait_for
+
+BROKER = "zerodha"
+ENGINE = "trading_engine.zerodha"
+BLOCKING = "position_foreign"
+
+
+class LiveStack(RunningStack):
+    """Also asks the exchange."""
+
+    @property
+    def root(self) -> str:
+        """The exchange's REST root."""
+        return f"http://127.0.0.1:{self.environment['ALPHA_PANDA__STACK__SANDBOX_PORT']}"
+
+    def exchange(self, method: str, path: str, body: Any = None, *, is_sure: bool = True, **form: Any) -> Any:
+        """What its operator does; when it is not sure to work, a refusal is no failure."""
+        answer = requests.request(method, f"{self.root}/sandbox{path}", json=body, data=form or None, timeout=10)
+        assert answer.ok or not is_sure, answer.text
+        return answer.json()
+
+    def secrets(self) -> dict[str, str]:
+        """Keys of this run, from the environment of its processes."""
+        found: dict[str, str] = {}
+        for child in self.children():
+            found |= {
+                name: value for name, value in child.environ().items() if "_API_" in name or "SESSION_KEY" in name
+            }
+        return found
+
+    def log_in(self) -> None:
+        """As `alpha-panda login` does."""
+        keys = self.secrets()
+        api_key, secret = keys["ALPHA_PANDA_SANDBOX_API_KEY"], keys["ALPHA_PANDA_SANDBOX_API_SECRET"]
+        asked = self.exchange("POST", "/request_token", api_key=api_key, api_secret=secret)
+        session = login(self.root, api_key, secret, asked["data"]["request_token"], time.time())
+        store = SessionStore(self.state / "run" / "kite-session", keys["ALPHA_PANDA__KITE__SESSION_KEY"])
+        store.write(session)
+
+    def placed(self) -> list[dict[str, Any]]:
+        """Our orders in the exchange's book."""
+        return [one for one in self.exchange("GET", "/orders")["data"] if one["tag"]]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
+    running = LiveStack(
+        tmp_path_factory.mktemp("live"),
+        "sandbox",
+        ALPHA_PANDA__BROKERS__ZERODHA__EXECUTION="live",
+        ALPHA_PANDA__BROKERS__ZERODHA__RECONCILE_SECONDS="2",
+        ALPHA_PANDA__SEED__STRATEGIES_FILE="tests/e2e/live_strategies.yaml",
+        ALPHA_PANDA__STACK__SANDBOX_SYMBOLS="20",
+    )
+    try:
+        running.start()
+        yield running
+        running.stop()
+    finally:
+        running.kill()
+
+
+def codes(stack: LiveStack, broker: str) -> Counter[str]:
+    return Counter(one["data"]["code"] for one in stack.envelopes(f"{broker}.signals.rejected"))
+
+
+def fills(stack: LiveStack, broker: str) -> int:
+    return len(stack.messages(f"{broker}.orders.filled"))
+
+
+def answers(port: int, kind: str) -> float:
+    """Order calls of an engine that were answered so."""
+    return sum(
+        value
+        for (name, labels), value in metrics(port).items()
+        if name == "alpha_panda_broker_calls_total" and ("answer", kind) in labels
+    )
+
+
+def test_nothing_is_placed_before_an_operator_says_so(stack: LiveStack) -> None:
+    wait_for(lambda: codes(stack, BROKER)["trading_halted"] >= 3, "denials", 60)
+    assert stack.placed() == []
+    assert fills(stack, "paper")
+
+
+def test_orders_are_placed_and_fill_and_both_sides_agree(stack: LiveStack) -> None:
+    stack.command("resume", "--broker", BROKER, "--yes")
+    wait_for(lambda: fills(stack, BROKER) >= 8, "fills", 60)
+    found = stack.json("reconcile")
+    assert not [one for one in found if one["severity"].startswith("blocks")]
+
+
+def test_a_killed_engine_places_nothing_twice(stack: LiveStack) -> None:
+    before = len(stack.placed())
+    pid = stack.worker_pid(ENGINE)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: stack.worker_pid(ENGINE) not in (pid, None), "the restart")
+    wait_for(lambda: len(stack.placed()) >= before + 5, "orders after the restart", 60)
+    assert max(Counter(one["tag"] for one in stack.placed()).values()) == 1
+
+
+def test_a_failing_broker_leaves_paper_alone_and_nothing_behind(stack: LiveStack) -> None:
+    paper = fills(stack, "paper")
+    fault = stack.exchange("POST", "/faults", {"kind": "bad_gateway", "endpoints": ["POST /orders/*"]})
+    ports = {name: row["port"] for name, row in stack.workers().items()}
+    wait_for(lambda: answers(ports[ENGINE], "unknown") >= 2, "answers that say nothing", 60)
+    wait_for(lambda: fills(stack, "paper") > paper, "fills of paper", 60)
+    stack.exchange("DELETE", f"/faults/{fault['data']['id']}")
+
+
+def test_what_somebody_buys_by_hand_blocks_its_instrument_until_it_is_accepted(stack: LiveStack) -> None:
+    symbol = stack.placed()[0]["tradingsymbol"]
+    order = {"exchange": "NSE", "tradingsymbol": symbol, "transaction_type": "BUY", "order_type": "MARKET"}
+    stack.exchange("POST", "/orders", **order, product="MIS", quantity=7, validity="DAY", market_protection=-1)
+
+    def blocked() -> list[dict[str, Any]]:
+        found = stack.command("reconcile", "--json", code=None)
+        assert found.returncode in (0, 1)
+        return [one for one in json.loads(found.stdout) if one["kind"] == BLOCKING and not one["accepted"]]
+
+    (difference,) = wait_for(blocked, "the difference", 30)
+    assert difference["instrument"] == f"NSE:{symbol}"
+    refused = stack.command("reconcile", "--accept", "all", "--yes", code=2)
+    assert "--reason" in refused.stderr
+    stack.command("reconcile", "--accept", difference["reference"], "--reason", "bought by hand", "--yes")
+    assert blocked() == []
+    assert next(one for one in stack.placed() if one["tradingsymbol"] == symbol)["status"] != "CANCELLED"
+
+
+def test_a_dead_session_stops_orders_and_a_new_one_is_picked_up(stack: LiveStack) -> None:
+    pid, paper = stack.worker_pid(ENGINE), fills(stack, "paper")
+    stack.exchange("POST", "/token/expire")
+    wait_for(lambda: "session" in str(stack.workers()[ENGINE]["reasons"]), "the engine's word", 30)
+    placed = len(stack.exchange("GET", "/calls")["data"])
+    wait_for(lambda: fills(stack, "paper") > paper, "fills of paper", 60)
+    calls = stack.exchange("GET", "/calls")["data"][placed:]
+    assert [one for one in calls if one["method"] == "POST" and one["path"].startswith("/orders")] == []
+    stack.log_in()
+    wait_for(lambda: stack.workers()[ENGINE]["ready"], "readiness", 30)
+    assert stack.worker_pid(ENGINE) == pid
+
+
+def test_in_the_end_both_books_are_equal(stack: LiveStack) -> None:
+    stack.command("halt", "--reason", "end of the test")
+    for row in stack.json("strategies", "list"):
+        stack.command("strategies", "disable", row["instance"])
+    for order in stack.placed():
+        if order["status"] in ("OPEN", "TRIGGER PENDING"):
+            stack.exchange("DELETE", f"/orders/{order['order_id']}", is_sure=False)  # it may fill first
+    wait_for(lambda: not undecided(stack, BROKER), "a decision on every signal", 60)
+    wait_for(lambda: not open_orders(stack, BROKER), "the end of every order", 90)
+    ours: Counter[str] = Counter()
+    for one in stack.envelopes(f"{BROKER}.orders.filled"):
+        ours[one["data"]["order"]["tag"]] += one["data"]["quantity"]
+    placed = stack.placed()
+    assert max(Counter(one["tag"] for one in placed).values()) == 1
+    assert +ours == {one["tag"]: one["filled_quantity"] for one in placed if one["filled_quantity"]}
+    assert_positions(stack, BROKER, [one["data"] for one in stack.envelopes(f"{BROKER}.orders.filled")])
+    wait_for(lambda: stack.command("reconcile", code=None).returncode == 0, "agreement", 30)
+
+
+def test_nothing_of_one_broker_is_on_the_others_topics(stack: LiveStack) -> None:
+    for family in ("signals.raw", "orders.submitted", "orders.filled", "reconciliation"):
+        for broker in ("paper", BROKER):
+            assert {one["broker"] for one in stack.envelopes(f"{broker}.{family}")} <= {broker}
+    assert stack.envelopes("paper.reconciliation") == []
