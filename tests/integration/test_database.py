@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from faust_app.runtime import schema
+from faust_app.runtime.acceptances import store_acceptances
 from faust_app.runtime.audit import record
 from faust_app.runtime.codec import encode, event_time, root
 from faust_app.runtime.database import Repository, create_engine, transaction
@@ -24,11 +25,19 @@ from faust_app.runtime.settings import Settings
 from faust_app.runtime.topics import Topic, TopicName
 from models.messages import ids
 from models.messages.orders import OrderStatus, OrderSubmitted
+from models.messages.reconciliation import (
+    AcceptedDifference,
+    DifferencesAccepted,
+    OpenDifference,
+    ReconciliationDifference,
+    ReconciliationRound,
+)
+from models.messages.reconciliation import DifferenceState as D
 from models.messages.signals import AcceptedSignal, DeniedSignal
 from models.rows import Base
 from models.rows.audit import AuditRow
 from models.rows.reference import InstrumentRow
-from models.rows.trading import FillRow, OrderRow, SignalRow
+from models.rows.trading import FillRow, OrderRow, ReconciliationRow, SignalRow
 from tests.factories import AT, filled, instrument, order, origin, signal, update
 
 
@@ -102,8 +111,8 @@ async def test_seeding_again_keeps_what_an_operator_changed(settings: Settings, 
     assert not await repository.change_strategy("nope", enabled=False)
 
 
-def raw(body: msgspec.Struct, message_id: str) -> bytes:
-    return encode(root(body, message_id=message_id, broker="paper", key="paper:main", source="test", at=event_time(AT)))
+def raw(body: msgspec.Struct, message_id: str, at: int = AT) -> bytes:
+    return encode(root(body, message_id=message_id, broker="paper", key="paper:main", source="test", at=event_time(at)))
 
 
 def story() -> list[tuple[Topic, bytes]]:
@@ -194,3 +203,56 @@ async def test_instruments_of_a_group_are_found_in_it(settings: Settings, engine
     await Repository(engine).co_locate({"NSE:A": "NSE:A", "NSE:B": "NSE:A", "NSE:UNKNOWN": "NSE:A"})
     found = {one.key: one.co_location_group for one in await ReferenceData(settings).load_instruments()}
     assert found == {"NSE:A": "NSE:A", "NSE:B": "NSE:A"}
+
+
+def difference(state: D, ours: str, key: str = "position_quantity|NSE:INFY MIS") -> ReconciliationDifference:
+    kind, _, subject = key.partition("|")
+    found = OpenDifference(
+        key=key, kind=kind, subject=subject, severity="blocks_account", instrument="NSE:INFY", ours=ours, theirs="5",
+        value=ours, since=AT,
+    )  # fmt: skip
+    return ReconciliationDifference(account="paper:main", state=state, difference=found, at=AT)
+
+
+async def test_the_newest_word_on_a_difference_counts_in_any_order(engine: AsyncEngine) -> None:
+    story = [difference(D.APPEARED, "1"), difference(D.CHANGED, "2"), difference(D.RESOLVED, "2")]
+    events = [(Topic.RECONCILIATION, raw(body, f"event {number}", at=AT + number)) for number, body in enumerate(story)]
+    columns = ReconciliationRow.ours, ReconciliationRow.is_resolved
+    for order_of_arrival in permutations(events):
+        async with transaction(engine) as connection:
+            await connection.execute(delete(ReconciliationRow))
+        await tell(engine, order_of_arrival)
+        async with transaction(engine) as connection:
+            assert [tuple(row) for row in await connection.execute(select(*columns))] == [("2", True)]
+
+
+async def test_a_round_resolves_what_it_does_not_name(engine: AsyncEngine) -> None:
+    kept, gone = difference(D.APPEARED, "1"), difference(D.APPEARED, "1", "position_quantity|NSE:TCS MIS")
+    told = ReconciliationRound(account="paper:main", at=AT, number=1, open=(kept.difference,))
+    events = [raw(kept, "kept"), raw(gone, "gone"), raw(told, "round", at=AT + 1), raw(told, "older", at=AT - 1)]
+    await tell(engine, [(Topic.RECONCILIATION, one) for one in events])
+    columns = ReconciliationRow.subject, ReconciliationRow.is_resolved
+    async with transaction(engine) as connection:
+        found = {tuple(row) for row in await connection.execute(select(*columns))}
+    assert found == {("NSE:INFY MIS", False), ("NSE:TCS MIS", True)}
+
+
+async def test_acceptances_are_kept_with_their_audit_row_until_the_difference_is_resolved(
+    settings: Settings, engine: AsyncEngine
+) -> None:
+    one = difference(D.APPEARED, "1")
+    accepted = AcceptedDifference(key=one.difference.key, value="1")
+    body = DifferencesAccepted(account="paper:main", accepted=(accepted,), actor="owner", reason="mine")
+    envelope = root(body, message_id="a", broker="shared", key="-", source="operator", at=event_time(AT))
+    await store_acceptances(settings, envelope)
+    await store_acceptances(settings, envelope)
+    data = ReferenceData(settings)
+    assert await data.load_acceptances("paper:main") == [accepted]
+    assert await data.load_acceptances("zerodha:main") == []
+    await tell(engine, [(Topic.RECONCILIATION, raw(one, "1"))])
+    assert await data.load_acceptances("paper:main") == [accepted]
+    await tell(engine, [(Topic.RECONCILIATION, raw(difference(D.RESOLVED, "1"), "2", at=AT + 1))])
+    assert await data.load_acceptances("paper:main") == []
+    async with transaction(engine) as connection:
+        found = await connection.execute(select(AuditRow.data).where(AuditRow.type == "control.differences_accepted"))
+        assert [row.data["reason"] for row in found] == ["mine"]

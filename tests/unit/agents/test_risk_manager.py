@@ -13,6 +13,7 @@ from faust_app.runtime.consume import Decision, Record
 from models.messages import ids
 from models.messages.control import TradingState
 from models.messages.orders import OrderFailed, OrderFilled, PlannedOrder, Side
+from models.messages.reconciliation import OpenDifference, ReconciliationRound
 from models.messages.signals import AcceptedSignal, DeniedSignal, Signal
 from tests.factories import ACCOUNT, filled, instrument, origin, signal
 from tests.strategy_runs import OPEN
@@ -156,3 +157,50 @@ async def test_the_account_is_marked_before_it_is_asked(monkeypatch: pytest.Monk
         assert getattr(body, "code", None) == code
     assert manager.exposure.account.high_water_mark == 1_000_000
     assert isinstance(body.signal, Signal)
+
+
+async def agree(manager: Manager, *found: OpenDifference) -> None:
+    """A comparison with the broker has left these differences."""
+    manager.offset += 1
+    body = ReconciliationRound(account=ACCOUNT, at=START, number=manager.offset, open=found)
+    at = datetime.fromtimestamp(START, UTC)
+    envelope = root(body, message_id=f"round-{manager.offset}", broker="paper", key=ACCOUNT, source="engine", at=at)
+    record = Record("paper.reconciliation", 0, manager.offset, ACCOUNT.encode(), encode(envelope), {})
+    await manager.made.on_reconciliation(record)
+
+
+def differs(severity: str, instrument: str = "NSE:INFY", *, is_accepted: bool = False) -> OpenDifference:
+    return OpenDifference(
+        key="k", kind="k", subject="s", severity=severity, instrument=instrument, ours="1", theirs="2", value="-1",
+        since=START, is_accepted=is_accepted,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("found", "is_denied"),
+    [
+        ((), False),
+        ((differs("warning"),), False),
+        ((differs("blocks_instrument"),), True),
+        ((differs("blocks_instrument", is_accepted=True),), False),
+        ((differs("blocks_instrument", "NSE:TCS"),), False),
+        ((differs("blocks_account", "NSE:TCS"),), True),
+        ((differs("blocks_account", is_accepted=True), differs("blocks_instrument", "NSE:TCS")), False),
+    ],
+)
+async def test_entries_wait_for_agreement_with_the_broker_and_exits_do_not(
+    monkeypatch: pytest.MonkeyPatch, found: tuple[OpenDifference, ...], is_denied: bool
+) -> None:
+    manager = Manager(monkeypatch)
+    await manager.hold(100)
+    await agree(manager, *found)
+    manager.restart()
+    (entry,) = (await manager.ask("entry", 5, quantity=10)).outputs
+    assert (entry.topic == "paper.signals.rejected") is is_denied
+    if is_denied:
+        assert decode(DeniedSignal, entry.value).data.code == "reconciliation_difference"
+    (leave,) = (await manager.ask("exit", 10, side=SELL, quantity=50)).outputs
+    assert leave.topic == "paper.signals.validated"
+    await agree(manager)
+    (again,) = (await manager.ask("again", 15, quantity=10)).outputs
+    assert again.topic == "paper.signals.validated"
