@@ -250,7 +250,11 @@ def _update_values(envelope: Envelope[OrderUpdate]) -> Values:
 def _filled_values(envelope: Envelope[OrderFilled]) -> Values:
     filled = envelope.data
     status = OrderStatus.FILLED if filled.complete else OrderStatus.PARTIALLY_FILLED
-    known = {"broker_order_id": filled.broker_order_id, "filled_quantity": filled.cumulative_quantity}
+    known = {
+        "broker_order_id": filled.broker_order_id,
+        "filled_quantity": filled.cumulative_quantity,
+        "average_price": filled.average_price,
+    }
     return _order_row(envelope, filled.order.order_id, status, _plan(filled.order), **known)
 
 

@@ -264,7 +264,10 @@ class OrderAcknowledged(Checked, frozen=True, kw_only=True):
 
 
 class OrderFilled(Checked, frozen=True, kw_only=True):
-    """`order.filled`: one increment of the cumulative quantity, `quantity` units at exactly `price` rupees."""
+    """`order.filled`: one increment of the cumulative quantity, `quantity` units at exactly `price` rupees.
+
+    `average_price` is over the cumulative quantity, as the broker tells it.
+    """
 
     fill_id: Text
     order: PlannedOrder
@@ -272,6 +275,7 @@ class OrderFilled(Checked, frozen=True, kw_only=True):
     quantity: Quantity
     price: Decimal
     cumulative_quantity: Quantity
+    average_price: Decimal | None = None
     complete: bool  # the order is filled in full
     event_time: Seconds
 

@@ -181,6 +181,7 @@ def _fill(folded: Folded, before: OrderRecord, update: OrderUpdate) -> None:
             quantity=increment,
             price=price,
             cumulative_quantity=update.cumulative_quantity,
+            average_price=update.average_price,
             complete=update.cumulative_quantity >= order.quantity,
             event_time=update.event_time,
         )

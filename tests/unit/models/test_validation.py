@@ -12,7 +12,6 @@ import pytest
 from models.messages import CATALOGUE
 from models.messages.control import (
     LimitsChanged,
-    ReconciliationDifference,
     StrategiesChanged,
     TradingState,
     TradingStateChanged,
@@ -28,8 +27,18 @@ from models.messages.orders import (
     OrderSubmitted,
     OrderType,
     Product,
+    UpdatesResumed,
 )
 from models.messages.portfolio import PortfolioSnapshot, PositionSnapshot, SnapshotCause
+from models.messages.reconciliation import (
+    AcceptedDifference,
+    DifferencesAccepted,
+    DifferenceState,
+    OpenDifference,
+    ReconciliationAsked,
+    ReconciliationDifference,
+    ReconciliationRound,
+)
 from models.messages.signals import AcceptedSignal, DeniedSignal, SquareOffDue
 from models.messages.validation import LATEST_SECOND, MAX_MONEY, MAX_QUANTITY
 from tests import factories as build
@@ -88,6 +97,17 @@ DENIED = DeniedSignal(
     message="NSE is closed at the signal's time",
     signal=LIMIT_SIGNAL,
 )
+DIFFERENCE = OpenDifference(
+    key="position_quantity|NSE:INFY MIS",
+    kind="position_quantity",
+    subject="NSE:INFY MIS",
+    severity="blocks_account",
+    instrument="NSE:INFY",
+    ours="1",
+    theirs="2",
+    value="1",
+    since=build.AT,
+)
 BODIES: list[msgspec.Struct] = [
     LIMIT_SIGNAL,
     CANCEL,
@@ -112,8 +132,19 @@ BODIES: list[msgspec.Struct] = [
     CallAttempted(order_id="order-1", at=build.AT),
     OrderPushed(raw="{}", received_at=build.AT),
     SquareOffDue(account="paper:main", run_id="r", partition=0, clock=build.AT, received_ns=1),
-    ReconciliationDifference(
-        account=build.ACCOUNT, kind="position", subject="NSE:INFY", ours="1", theirs="2", resolved=False
+    UpdatesResumed(at=build.AT),
+    ReconciliationDifference(account=build.ACCOUNT, state=DifferenceState.APPEARED, difference=DIFFERENCE, at=build.AT),
+    ReconciliationRound(
+        account=build.ACCOUNT,
+        at=build.AT,
+        number=1,
+        open=(DIFFERENCE,),
+        blocked_instruments=("NSE:INFY",),
+        unread=("funds",),
+    ),
+    ReconciliationAsked(account=build.ACCOUNT, number="one", actor="me"),
+    DifferencesAccepted(
+        account=build.ACCOUNT, accepted=(AcceptedDifference(key="k", value="1"),), actor="me", reason="test"
     ),
 ]
 encode = msgspec.json.Encoder(decimal_format="string").encode
@@ -151,7 +182,7 @@ def each_leaf(wanted: type | None) -> list[Any]:
         document = json.loads(encode(body))
         for path, value in leaves(document):
             hit = is_decimal(value) if wanted is None else type(value) is wanted
-            if hit and path[-1] not in ("ours", "theirs"):  # those are text that may be anything
+            if hit and path[-1] not in ("ours", "theirs", "value"):  # those are text that may be anything
                 found.append(pytest.param(type(body), document, path, id=f"{type(body).__name__}-{path}"))
     return found
 
