@@ -21,6 +21,8 @@ STOP_ORDER = (
     ("ledger", "monitor"),
 )
 
+OUTSIDE = frozenset({"session", "socket", "order book", "preflight", "lease"})  # conditions of workers
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -35,12 +37,12 @@ class Planned:
         """`risk_manager.paper`, `market_feed`."""
         return f"{self.stage}.{self.broker}" if self.broker else self.stage
 
-    def service(self, environment: Mapping[str, str]) -> Service:
-        """To be supervised."""
+    def service(self, environment: Mapping[str, str], *, waits: bool = False) -> Service:
+        """To be supervised. One that `waits` counts as started also while it waits for a person or the broker."""
         arguments = [sys.executable, "-m", CLI, "worker", self.stage]
         arguments += ["--broker", self.broker] if self.broker else []
         command = Command(self.name, arguments, {**environment, PORT_VARIABLE: str(self.port)}, grace_seconds=15.0)
-        return Service(self.name, lambda: command, lambda: is_ready(self.port), ready_seconds=90.0)
+        return Service(self.name, lambda: command, lambda: is_ready(self.port, waits=waits), ready_seconds=90.0)
 
 
 def planned_workers(settings: Settings) -> list[Planned]:
@@ -60,13 +62,13 @@ def stop_groups(workers: list[Planned]) -> list[list[str]]:
     return [[one.name for one in workers if one.stage in stages] for stages in STOP_ORDER]
 
 
-async def is_ready(port: int) -> bool:
-    """True when the worker says so."""
+async def is_ready(port: int, *, waits: bool = False) -> bool:
+    """True when the worker says so, or when it `waits` and lacks only what is not in this stack's power."""
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session,
             session.get(f"http://{ports.HOST}:{port}/readyz") as answer,
         ):
-            return answer.status == 200
-    except (aiohttp.ClientError, TimeoutError, OSError):
+            return answer.status == 200 or (waits and OUTSIDE.issuperset((await answer.json())["reasons"]))
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError):
         return False

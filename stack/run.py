@@ -16,6 +16,7 @@ from typing import Any
 
 from faust_app.runtime import admin, schema, seeding
 from faust_app.runtime.errors import ConfigurationError, RuntimeFailure
+from faust_app.runtime.reference_data import ReferenceData
 from faust_app.runtime.settings import Settings, load_settings, merge
 from faust_app.runtime.topology import topic_specs
 from stack import infrastructure, kafka, ports
@@ -25,6 +26,7 @@ from stack.exchange import Exchange, MarketChoice
 from stack.plan import Planned, planned_workers, stop_groups
 from stack.scrape import Scraper
 from stack.state import StateFolder
+from stack.status import read_status
 from stack.summary import read_digest, read_effects, summarise
 from stack.supervisor import Supervisor
 from stack.view import Watcher
@@ -122,13 +124,16 @@ class Run:
             self._say(f"Downloading Kafka {kafka.VERSION} (43 MB, once) ...")
         self._say(f"Starting Kafka, PostgreSQL and Redis; state and logs are in {self._state.path}")
         await infrastructure.start(self._supervisor, self._state.path, at)
-        self._say("Creating topics and schema, starting the exchange ...")
+        self._say(f"Creating topics and schema{', starting the exchange' if self._exchange else ''} ...")
         await asyncio.gather(self._bootstrap(), schema.migrate(self._settings), self._start_exchange())
         await self._seed()
         await self._start_workers()
         self._ready_at = time.monotonic()
         self.ready.set()
         self._say(f"Ready after {self._ready_at - started:.1f} s: {len(self._workers)} workers")
+        for row in await read_status(self._state.path):
+            if not row["ready"]:
+                self._say(f"{row['worker']} waits: {row['reasons']}")
 
     def _choose(self) -> infrastructure.Endpoints:
         self._settings = load_settings(self._settings.profile)  # without what a dead run left in the overlay
@@ -162,11 +167,22 @@ class Run:
             await self._supervisor.start([self._exchange.service()])
 
     async def _seed(self) -> None:
-        dump = await asyncio.to_thread(seeding.read_dump, self._settings, None)
+        try:
+            dump = await asyncio.to_thread(seeding.read_dump, self._settings, None)
+        except RuntimeFailure as error:
+            await self._seed_without_dump(error)
+            return
         done = await seeding.seed(self._settings, dump)
         self._say(f"{done.instruments.accepted} instruments loaded")
         if done.instruments.refused:
             self._say(f"{done.instruments.refused} lines of the instrument dump were refused")
+
+    async def _seed_without_dump(self, error: RuntimeFailure) -> None:
+        """With a real feed, nobody may have logged in yet; what was loaded before is enough to start."""
+        if self._exchange is not None or not await ReferenceData(self._settings).load_instruments():
+            raise error
+        self._say(f"{error}. The instruments loaded before are used")
+        await seeding.seed_strategies(self._settings, seeding.default_strategies(self._settings))
 
     async def _start_workers(self) -> None:
         self._workers = planned_workers(self._settings)
@@ -175,9 +191,10 @@ class Run:
         self._scraper = Scraper(pages)
         environment = self._environment()
         self._say(f"Starting {len(self._workers)} workers ...")
-        services = {one.stage: one.service(environment) for one in self._workers if one.stage == FEED}
-        await self._supervisor.start([one.service(environment) for one in self._workers if one.stage != FEED])
-        await self._supervisor.start(services.values())
+        waits = self._exchange is None
+        for is_feed in (False, True):
+            chosen = [one for one in self._workers if (one.stage == FEED) is is_feed]
+            await self._supervisor.start([one.service(environment, waits=waits) for one in chosen])
         if self._exchange is not None:
             self._exchange.note_opened()
 

@@ -115,7 +115,7 @@ class LiveBroker:
             most_age_seconds=config.brokers[broker].most_age_seconds,
         )
         self._journal = CallJournal(
-            worker.publisher, events, broker=broker, stage=worker.stage, group=self.group, now=now
+            worker.publisher, events, broker=broker, stage=worker.stage, group=self.group, now=self._clock.now
         )
         is_dry = config.brokers[broker].execution is Execution.DRY_RUN
         writes: Writes = DryRun() if is_dry else ZerodhaWrites(broker, self._client)
@@ -135,8 +135,7 @@ class LiveBroker:
             self._dispatcher.offer,
             worker.state,
             broker=broker,
-            now=now,
-            clock=lambda: int(self._clock.now()),
+            now=self._clock.now,
         )
         trading_state.on_halt(self._dispatcher.drained)
         for name, work in (

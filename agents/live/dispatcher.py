@@ -63,7 +63,7 @@ class Budget(Protocol):
 
 
 class Dispatcher:
-    """One account's calls. `refusal` is the last check before each placing; `now` is the wall clock, in seconds."""
+    """One account's calls. `refusal` is the last check before each placing; `now` is the broker's time, in seconds."""
 
     def __init__(
         self,

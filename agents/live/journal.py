@@ -40,7 +40,7 @@ class PartitionsMoved(Exception):
 
 
 class CallJournal:
-    """Sends to `{b}.orders.updates`, for as long as Kafka takes. `now` is the wall clock in seconds."""
+    """Sends to `{b}.orders.updates`, for as long as Kafka takes. `now` is the broker's time in seconds."""
 
     def __init__(self, publisher: Publisher, events: Events, *, broker: str, stage: str, group: Any, now: Any) -> None:
         self._publisher = publisher

@@ -33,7 +33,9 @@ class Reads(Protocol):
 
 
 class BookWatch:
-    """`records` are our orders; `report` is durable when it returns; `offer` lets a cancel wait for its turn."""
+    """`now` is the broker's time in seconds.
+
+    `records` are our orders; `report` is durable when it returns; `offer` lets a cancel wait for its turn."""
 
     def __init__(
         self,
@@ -45,7 +47,6 @@ class BookWatch:
         *,
         broker: str,
         now: Callable[[], float],
-        clock: Callable[[], int],
     ) -> None:
         self._reads = reads
         self._records = records
@@ -54,7 +55,6 @@ class BookWatch:
         self._state = state
         self._broker = broker
         self._now = now
-        self._clock = clock
         self._news = asyncio.Event()
 
     def look(self) -> None:
@@ -82,7 +82,7 @@ class BookWatch:
         asked_at = int(self._now())
         rows = await self._reads.orders()
         ours = {record.order.tag: record for record in self._records()}
-        seen = compare(rows, ours, asked_at=asked_at, now=self._clock(), patience_seconds=PATIENCE_SECONDS)
+        seen = compare(rows, ours, asked_at=asked_at, now=int(self._now()), patience_seconds=PATIENCE_SECONDS)
         for update in seen.reports:
             await self._report(update)
         for record in ours.values():

@@ -40,6 +40,11 @@ async def seed(config: Settings, dump: RawDump) -> Seeded:
     # another market on the sandbox lists other instruments
     request = LoadRequest(dump, today, today, actor="seed", insist=config.kite.root is not None)
     loaded = await load(config, request)
+    return Seeded(loaded, await seed_strategies(config, strategies))
+
+
+async def seed_strategies(config: Settings, strategies: list[StrategyInstance]) -> list[str]:
+    """Add strategies where there are none; the names added. Raises TransientError."""
     engine = create_engine(config, pool_size=1)
     try:
         repository = Repository(engine)
@@ -47,7 +52,7 @@ async def seed(config: Settings, dump: RawDump) -> Seeded:
         await repository.co_locate(_groups(await ReferenceData(config).load_strategies()))
     finally:
         await engine.dispose()
-    return Seeded(loaded, added)
+    return added
 
 
 def _groups(instances: Iterable[StrategyInstance]) -> dict[str, str]:

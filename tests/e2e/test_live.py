@@ -15,6 +15,7 @@ import requests
 
 from brokers.zerodha.session import SessionStore, login
 from tests.e2e.books import assert_positions, open_orders, undecided
+from tests.e2e.freezing import frozen
 from tests.running_stack import RunningStack, metrics, wait_for
 
 BROKER = "zerodha"
@@ -156,6 +157,41 @@ def test_a_dead_session_stops_orders_and_a_new_one_is_picked_up(stack: LiveStack
     stack.log_in()
     wait_for(lambda: stack.workers()[ENGINE]["ready"], "readiness", 30)
     assert stack.worker_pid(ENGINE) == pid
+
+
+def reducing_tags(stack: LiveStack) -> set[str]:
+    orders = [one["data"]["order"] for one in stack.envelopes(f"{BROKER}.orders.submitted") if "order" in one["data"]]
+    return {one["tag"] for one in orders if one["reduces"]}
+
+
+def entries_after(stack: LiveStack, first: int) -> list[str]:
+    """Tags of the entries among the order calls from the `first` one on."""
+    calls = stack.exchange("GET", "/calls")["data"][first:]
+    tags = [one["fields"]["tag"] for one in calls if one["method"] == "POST" and one["path"].startswith("/orders")]
+    return [tag for tag in tags if tag not in reducing_tags(stack)]
+
+
+def late_denials(stack: LiveStack) -> Counter[str]:
+    failed = [one["data"] for one in stack.envelopes(f"{BROKER}.orders.failed")]
+    return Counter(one["reason"] for one in failed if one["outcome"] == "denied_late")
+
+
+@pytest.mark.parametrize("away", ["postgres", "redis"])
+def test_without_postgresql_or_redis_nothing_is_opened_and_paper_goes_on(stack: LiveStack, away: str) -> None:
+    def refused() -> int:
+        late = late_denials(stack)["PostgreSQL does not answer"]
+        return late if away == "postgres" else codes(stack, BROKER)["trading_halted"]
+
+    before, paper = refused(), fills(stack, "paper")
+    with frozen(stack, away):
+        wait_for(lambda: refused() > before, "a refusal", 60)
+        calls = len(stack.exchange("GET", "/calls")["data"])
+        wait_for(lambda: fills(stack, "paper") > paper, "fills of paper", 60)
+        wait_for(lambda: refused() > before + 1, "another refusal", 60)
+        assert entries_after(stack, calls) == []
+    wait_for(lambda: stack.workers()[ENGINE]["ready"], "readiness", 60)
+    placed = len(stack.placed())
+    wait_for(lambda: len(stack.placed()) > placed, "orders afterwards", 60)
 
 
 def test_in_the_end_both_books_are_equal(stack: LiveStack) -> None:

@@ -7,15 +7,13 @@ nothing, the worst way of being away. That nothing was lost meanwhile is counted
 from __future__ import annotations
 
 import json
-import signal
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 
-import psutil
 import pytest
 
+from tests.e2e.freezing import frozen
 from tests.running_stack import RunningStack, metrics, total, wait_for
 
 TRADING = (
@@ -29,30 +27,6 @@ PROGRESS = {
     "market_feed": "ticks_published_total",
     "portfolio_manager.paper": "snapshots_total",
 }
-MARKS = {
-    "kafka": "kafka.Kafka",
-    "postgres": "bin/postgres",
-    "redis": "redis-server",
-    "exchange": "faust_app.commands.cli sandbox",
-}
-
-
-@contextmanager
-def frozen(stack: RunningStack, name: str) -> Iterator[None]:
-    """Stop every process of a dependency for a while."""
-    family = [child for child in stack.children() if MARKS[name] in " ".join(child.cmdline())]
-    family += [below for child in family for below in child.children(recursive=True) if below not in family]
-    assert family, f"no process of {name} found"
-    for child in family:
-        child.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for child in family:
-            try:
-                child.send_signal(signal.SIGCONT)
-            except psutil.NoSuchProcess:  # its supervisor may have replaced it
-                continue
 
 
 def reasons(port: int) -> dict[str, str]:
