@@ -79,13 +79,12 @@ class TradingEngine:
 
     def _execution(self) -> Execution:
         if self._worker.settings.brokers[self._broker].execution.is_at_the_broker:
-            return LiveBroker(self._worker, self._orders, self._events, self._find, self._trading_state)
+            return LiveBroker(self._worker, self._orders, self._events, lambda: self._registry, self._trading_state)
         return PaperBroker(self._worker, self._events, self._find)
 
     async def load(self) -> None:
         """Instruments, before the first message."""
-        found = await self._reference.load("instruments", self._reference.data.load_instruments)
-        self._registry = InstrumentRegistry(found)
+        self._registry = await self._reference.load("instruments", self._reference.data.load_registry)
 
     def _find(self, token: int) -> Instrument | None:
         return self._registry.by_token(token)

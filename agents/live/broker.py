@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,16 +18,19 @@ from agents.live.calls import Cancel, Place
 from agents.live.dispatcher import Dispatcher, Writes
 from agents.live.gate import Gate
 from agents.live.journal import CallJournal
+from agents.live.preflight.account import LatestRound, no_round_yet
+from agents.live.preflight.checks import Checks
+from agents.live.preflight.watch import Preflight
 from agents.live.watch import BookWatch
 from agents.live.writes import DryRun, ZerodhaWrites
-from brokers.zerodha.client import Endpoint, ZerodhaClient
+from brokers.zerodha.client import ZerodhaClient
 from brokers.zerodha.mapping import BadRow, read_order, update_of
 from brokers.zerodha.session import SessionState
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
 from faust_app.runtime.consume import Record
 from faust_app.runtime.errors import TransientError
-from faust_app.runtime.kite_session import session_view
+from faust_app.runtime.kite_session import endpoint, session_view
 from faust_app.runtime.lease import Lease
 from faust_app.runtime.order_budget import Grant, OrderBudget
 from faust_app.runtime.reference_data import ReferenceData
@@ -37,7 +41,7 @@ from models.messages.orders import CancelSubmitted, OrderPushed, OrderStatus, Or
 from models.messages.ticks import TickFrame
 from tables.journal import Output
 from tables.states import StateTable
-from trading.market.instruments import Instrument
+from trading.market.instruments import InstrumentRegistry
 from trading.orders.state import OrderRecord
 
 log = structlog.get_logger(__name__)
@@ -46,7 +50,6 @@ STORED_SECONDS = 5.0
 STOP_SECONDS = 8.0
 PUSH = "push"
 WITHDRAWN = "Cancelled before it was sent"
-FindInstrument = Callable[[int], Instrument | None]
 
 
 class LiveBroker:
@@ -57,28 +60,31 @@ class LiveBroker:
         worker: Worker,
         orders: StateTable[OrderRecord],
         events: Events,
-        find: FindInstrument,
+        registry: Callable[[], InstrumentRegistry],
         trading_state: TradingStateView,
         *,
         now: Callable[[], float] = time.time,
+        reconciled: LatestRound = no_round_yet,
     ) -> None:
         config, broker = worker.settings, worker.broker
-        kite, account = config.kite, config.account_key(broker)
+        account = config.account_key(broker)
         self._worker = worker
         self._orders = orders
-        self._find = find
+        self._registry = registry
         self._now = now
         self._clock = 0
         self._by_tag: dict[str, str] = {}
         self._denials: set[asyncio.Task[None]] = set()
         self._stored_at = 0.0
         self._session = session_view(config)
-        api_key = kite.api_key.get_secret_value() if kite.api_key else ""
-        self._client = ZerodhaClient(Endpoint(kite.root, api_key, self._session.token, kite.timeout_seconds))
+        self._client = ZerodhaClient(endpoint(config, self._session))
         self._redis = redis_client(config)
         self._lease = Lease(config, self._redis, account)
         self._budget = OrderBudget(config, self._redis, account)
         breaker = Breaker(time.monotonic)
+        self._asking = ZerodhaClient(replace(endpoint(config, self._session), most_in_flight=2))  # beside the orders
+        checks = Checks(config, broker, self._asking, self._session, self._loaded, reconciled)
+        self._preflight = Preflight(checks.steps(), worker.state, broker=broker)
         self._gate = Gate(
             state_of=lambda strategy: trading_state.state_for(broker, strategy),
             session=self._session,
@@ -87,6 +93,8 @@ class LiveBroker:
             is_stored=lambda: time.monotonic() - self._stored_at < STORED_SECONDS,
             now=now,
             most_age_seconds=config.brokers[broker].most_age_seconds,
+            registry=registry,
+            preflight=self._preflight,
         )
         self._journal = CallJournal(
             worker.publisher, events, broker=broker, stage=worker.stage, group=self.group, now=now
@@ -118,9 +126,13 @@ class LiveBroker:
             ("lease", self._lease.run),
             ("order book", self._watch.run),
             ("live checks", self._check),
+            ("preflight", self._preflight.run),
         ):
             worker.background(name, work)
         worker.on_stopping(self._stop)
+
+    async def _loaded(self) -> InstrumentRegistry:
+        return self._registry()
 
     def _doubt(self) -> None:
         self._watch.look()
@@ -133,7 +145,7 @@ class LiveBroker:
 
     def group(self, token: int) -> str:
         """Co-location group of an instrument."""
-        instrument = self._find(token)
+        instrument = self._registry().by_token(token)
         return str(token) if instrument is None else instrument.co_location_group
 
     def forget(self) -> None:
@@ -261,4 +273,5 @@ class LiveBroker:
         """Calls being made end; then nothing is sent."""
         await self._dispatcher.stop(STOP_SECONDS)
         self._client.close()
+        self._asking.close()
         await self._redis.aclose()

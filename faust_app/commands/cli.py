@@ -27,6 +27,7 @@ MODULES = (
     "worker",
     "sandbox",
     "login",
+    "preflight",
     "replay",
     "backtest",
     "record",

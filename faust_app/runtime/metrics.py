@@ -110,6 +110,10 @@ ORDER_ALARMS = _counter(
 )
 ORDERS_FOREIGN = _gauge("orders_foreign", "Orders in the broker's book that are not ours", "broker")
 ORDERS_DOUBLED = _gauge("orders_doubled", "Orders in the broker's book with a tag another one has, too", "broker")
+PREFLIGHT_PASSED = _gauge(
+    "preflight_passed_timestamp_seconds", "Wall time at which every check of a live engine last passed", "broker"
+)
+PREFLIGHT_FAILED = _gauge("preflight_failed", "1 while the check keeps entries back", "broker", "check")
 BROKER_ROWS_UNREADABLE = _counter("broker_rows_unreadable", "Rows of the broker that could not be read", "broker")
 UNKNOWN_STATUSES = _counter("unknown_order_statuses", "Reports with a status of the broker nobody knows", "broker")
 FILLS = _counter("fills", "Fills published", "broker")

@@ -107,6 +107,7 @@ class Incarnation:
         self.engine._trading_state.state_for = lambda broker, strategy: world.trading_state
         self.live: LiveBroker = self.engine._exchange
         self.live._stored_at = float("inf")
+        self.live._preflight.refusal = lambda: ""  # type: ignore[method-assign]
         self._spy(self.live._dispatcher._writes)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -146,7 +147,7 @@ class Incarnation:
         self.engine._orders.forget()
         self.live.forget()
         self.engine._desks.rebuild(self.engine._partition)
-        works = [work for name, work in self._background if name != "live checks"]
+        works = [work for name, work in self._background if name not in ("live checks", "preflight")]
         self._tasks = [asyncio.create_task(self._guarded(work)) for work in (*works, self._consume)]
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
