@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import date
+from pathlib import Path
 
 import asyncpg
-import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -43,7 +44,6 @@ from faust_app.runtime.trading_state import TradingStateStore
 from trading.market.instruments import InstrumentRegistry
 from trading.market.sessions import trading_day
 
-log = structlog.get_logger(__name__)
 STEP_SECONDS = 20.0
 Loaded = Callable[[], Awaitable[InstrumentRegistry]]
 C = Check
@@ -181,10 +181,14 @@ async def take(step: Step) -> tuple[Result, ...]:
         sentence = f"Redis does not answer ({type(error).__name__})"
     except asyncpg.PostgresError as error:
         sentence = f"PostgreSQL refuses: {one_sentence(error)}"
-    except Exception as error:
-        log.exception("preflight_check_broken", checks=step.checks)
-        sentence = f"It could not be checked ({type(error).__name__})"
+    except Exception as error:  # a bug: its text may hold anything
+        sentence = f"It could not be checked ({type(error).__name__} at {_place(error)})"
     return tuple(failed(check, sentence) for check in step.checks)
+
+
+def _place(error: Exception) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"
 
 
 async def take_all(steps: Iterable[Step]) -> list[Result]:

@@ -167,7 +167,6 @@ def raising(error: Exception) -> Step:
         (TransientError("PostgreSQL is away"), "PostgreSQL is away"),
         (RedisGone("secret host"), "Redis does not answer (ConnectionError)"),
         (asyncpg.UndefinedTableError("no limits"), "PostgreSQL refuses: no limits"),
-        (KeyError("a-secret"), "It could not be checked (KeyError)"),
     ],
 )
 async def test_what_cannot_be_asked_has_failed_with_a_sentence(error: Exception, sentence: str) -> None:
@@ -175,6 +174,13 @@ async def test_what_cannot_be_asked_has_failed_with_a_sentence(error: Exception,
     assert [(one.check, one.outcome, one.sentence) for one in found] == [
         (check, Outcome.FAILED, sentence) for check in (Check.INSTRUMENTS, Check.CALENDAR)
     ]
+
+
+async def test_a_bug_is_told_with_its_place_and_without_its_text() -> None:
+    found = await take(raising(KeyError("a-secret")))
+    assert found[0].outcome is Outcome.FAILED
+    assert found[0].sentence.startswith("It could not be checked (KeyError at test_preflight_watch.py:")
+    assert "secret" not in found[0].sentence
 
 
 async def test_what_does_not_answer_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
