@@ -126,7 +126,7 @@ class LiveBroker:
             ("lease", self._lease.run),
             ("order book", self._watch.run),
             ("live checks", self._check),
-            ("preflight", self._preflight.run),
+            ("preflight", self._check_before),
         ):
             worker.background(name, work)
         worker.on_stopping(self._stop)
@@ -246,6 +246,12 @@ class LiveBroker:
     def take_locally(self) -> Grant:
         """The dispatcher's budget while Redis is away."""
         return self._budget.take_locally()
+
+    async def _check_before(self) -> None:
+        """What has to be so before anything is opened, once there are instruments."""
+        while not len(self._registry()):
+            await asyncio.sleep(CHECK_SECONDS / 10)
+        await self._preflight.run()
 
     async def _check(self) -> None:
         """Keep what the gate looks at current, and say what keeps orders back."""

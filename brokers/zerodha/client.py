@@ -167,7 +167,11 @@ class ZerodhaClient:
         token = self._endpoint.token()
         if not token:
             raise _Failed(TokenException("There is no session: log in", code=403), WireError(403, "TokenException"))
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._call, call, token)
+        try:
+            calling = asyncio.get_running_loop().run_in_executor(self._threads, self._call, call, token)
+        except RuntimeError as error:  # closed: the process stops
+            raise _Failed(error, None) from error
+        return await calling
 
     def _call(self, call: Callable[[KiteConnect], T], token: str) -> T:
         caller = self._callers

@@ -1,4 +1,4 @@
-"""From which address calls leave: found without sending anything, and kept to when one is configured."""
+"""The client's calls: from which address they leave, what a greeting tells, and that a closed client makes none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from brokers.answers import RefusalKind, Refused, Taken
+from brokers.answers import RefusalKind, Refused, Taken, Unknown
 from brokers.errors import BrokerFailure, SessionRefused
 from brokers.zerodha.client import Endpoint, Greeting, ZerodhaClient
 from brokers.zerodha.egress import KITE, host_of, local_address
@@ -152,3 +152,11 @@ async def test_no_answer_has_no_date(server: Server, client: ZerodhaClient) -> N
     found = await client.greet()
     assert isinstance(found.user, BrokerFailure)
     assert found.date == ""
+
+
+async def test_a_closed_client_calls_nobody_and_says_so(server: Server, client: ZerodhaClient) -> None:
+    client.close()
+    with pytest.raises(BrokerFailure):
+        await client.orders()
+    assert isinstance(await client.place("regular", ORDER), Unknown)
+    assert server.callers == []
