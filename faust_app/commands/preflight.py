@@ -35,8 +35,10 @@ def register(app: typer.Typer) -> None:
         _refuse_unknown(config, broker)
         results = run(check(config, broker))
         rows = [{"check": one.check.value, "outcome": one.outcome.value, "why": one.sentence} for one in results]
+        if not as_json:
+            rows = [{**row, "check": one.check.words} for row, one in zip(rows, results, strict=True)]
         show(rows, COLUMNS, as_json=as_json, empty="")
-        failures = [one.check.value for one in results if one.has_failed]
+        failures = [one.check.words for one in results if one.has_failed]
         if not as_json:
             typer.echo(_verdict(config, broker, failures))
         if failures:

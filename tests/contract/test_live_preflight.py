@@ -160,7 +160,7 @@ async def test_an_engine_without_reconciliation_opens_nothing(account: Account) 
     assert await account.is_denied("Preflight: reconciliation: There is no round yet")
     account.rounds.append(ReconciliationRound(time.time(), True, 1))
     await account.live._preflight.once()
-    assert await account.is_denied("1 differences block")
+    assert await account.is_denied("Differences that block: 1")
 
 
 async def test_an_engine_that_uses_yesterdays_instruments_opens_nothing(account: Account) -> None:

@@ -116,9 +116,7 @@ def judge_reconciliation(latest: ReconciliationRound | None, now: float) -> Resu
             Check.RECONCILIATION, f"The last round, {age:.0f} s ago, could not read all of the broker's books"
         )
     if latest.blocking:
-        return failed(
-            Check.RECONCILIATION, f"{latest.blocking} differences block: see `alpha-panda reconcile` and resolve them"
-        )
+        return failed(Check.RECONCILIATION, f"Differences that block: {latest.blocking}; see `alpha-panda reconcile`")
     return passed(Check.RECONCILIATION, f"Nothing that blocks in the round {age:.0f} s ago")
 
 

@@ -92,6 +92,7 @@ class Checks:
 
     async def _session_and_clock(self) -> tuple[Result, ...]:
         if self._session.state is not SessionState.VALID:
+            self._looked = self._moment()
             return (
                 failed(C.SESSION, self._session.reason),
                 skipped(C.CLOCK, "Not compared: the broker is not asked without a session"),

@@ -12,15 +12,20 @@ class Check(StrEnum):
     """The checks, in the order they are shown."""
 
     SESSION = "session"
-    EGRESS = "egress address"
+    EGRESS = "egress_address"
     INSTRUMENTS = "instruments"
     FUNDS = "funds"
     LIMITS = "limits"
     CALENDAR = "calendar"
     RECONCILIATION = "reconciliation"
-    KILL_SWITCH = "kill switch"
+    KILL_SWITCH = "kill_switch"
     CLOCK = "clock"
     LEASE = "lease"
+
+    @property
+    def words(self) -> str:
+        """As people read it."""
+        return self.value.replace("_", " ")
 
 
 class Outcome(StrEnum):

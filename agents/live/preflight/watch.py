@@ -39,7 +39,7 @@ class Preflight:
         """Why no entry is to be sent, as a sentence; empty when nothing speaks against it."""
         failures = self._failures
         if failures:
-            return f"Preflight: {failures[0].check}: {failures[0].sentence}"
+            return f"Preflight: {failures[0].check.words}: {failures[0].sentence}"
         if self._passed_at is None:
             return NOT_YET
         age = self._now() - self._passed_at
@@ -59,7 +59,7 @@ class Preflight:
         await asyncio.gather(*(self._take(step) for step in self._steps))
         failures = self._failures
         if failures:
-            told = "; ".join(f"{one.check}: {one.sentence}" for one in failures)
+            told = "; ".join(f"{one.check.words}: {one.sentence}" for one in failures)
             self._state.degraded(CONDITION, f"No entries: {told}")
             return
         self._passed_at = began

@@ -130,7 +130,7 @@ def test_a_limit_without_default_and_value_fails() -> None:
         (None, "There is no round yet"),
         (ReconciliationRound(NOW - ROUND_SECONDS - 1, True, 0), "ended 301 s ago, the limit is 300 s"),
         (ReconciliationRound(NOW, False, 0), "could not read all"),
-        (ReconciliationRound(NOW, True, 1), "1 differences block"),
+        (ReconciliationRound(NOW, True, 1), "Differences that block: 1"),
     ],
 )
 def test_what_keeps_reconciliation_from_passing(latest: ReconciliationRound | None, words: str) -> None:
