@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -54,6 +54,7 @@ def accepted(
         product=draw(st.sampled_from([Product.MIS, carried])),
     )
     result = decide(wish, exposure(), WIDE, market(), listed)
+    assume(isinstance(result, AcceptedSignal))
     assert isinstance(result, AcceptedSignal)
     return listed, result
 
