@@ -85,8 +85,7 @@ class TradingEngine:
 
     async def load(self) -> None:
         """Instruments, before the first message."""
-        found = await self._reference.load("instruments", self._reference.data.load_instruments)
-        self._registry = InstrumentRegistry(found)
+        self._registry = await self._reference.load("instruments", self._reference.data.load_registry)
 
     def _find(self, token: int) -> Instrument | None:
         return self._registry.by_token(token)

@@ -191,9 +191,9 @@ class Run:
         self._scraper = Scraper(pages)
         environment = self._environment()
         self._say(f"Starting {len(self._workers)} workers ...")
-        waits = self._exchange is None
         for is_feed in (False, True):
             chosen = [one for one in self._workers if (one.stage == FEED) is is_feed]
+            waits = self._exchange is None or not is_feed  # a live engine waits for the feed
             await self._supervisor.start([one.service(environment, waits=waits) for one in chosen])
         if self._exchange is not None:
             self._exchange.note_opened()

@@ -21,17 +21,19 @@ from agents.live.differences import Announcer
 from agents.live.dispatcher import Dispatcher, Writes
 from agents.live.gate import Gate
 from agents.live.journal import CallJournal, send_until_taken
+from agents.live.preflight.checks import Checks
+from agents.live.preflight.watch import Preflight
 from agents.live.reconciliation import Reconciliation
 from agents.live.watch import BookWatch
 from agents.live.writes import DryRun, ZerodhaWrites
-from brokers.zerodha.client import Endpoint, ZerodhaClient
+from brokers.zerodha.client import ZerodhaClient
 from brokers.zerodha.mapping import BadRow, read_order, update_of
 from brokers.zerodha.session import SessionState
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
 from faust_app.runtime.consume import Record
 from faust_app.runtime.errors import TransientError
-from faust_app.runtime.kite_session import session_view
+from faust_app.runtime.kite_session import endpoint, session_view
 from faust_app.runtime.lease import Lease
 from faust_app.runtime.order_budget import Grant, OrderBudget
 from faust_app.runtime.reference_data import ReferenceData
@@ -80,10 +82,7 @@ class LiveBroker:
         self._denials: set[asyncio.Task[None]] = set()
         self._stored_at = 0.0
         self._session = session_view(config)
-        api_key = kite.api_key.get_secret_value() if kite.api_key else ""
-        self._client = ZerodhaClient(
-            Endpoint(kite.root, api_key, self._session.token, kite.timeout_seconds, refused=self._session.refuse)
-        )
+        self._client = ZerodhaClient(endpoint(config, self._session))
         self._redis = redis_client(config)
         self._lease = Lease(config, self._redis, account)
         self._budget = OrderBudget(config, self._redis, account)
@@ -104,6 +103,8 @@ class LiveBroker:
             now=self._clock.now,
             every_seconds=config.brokers[broker].reconcile_seconds,
         )
+        checks = Checks(config, broker, self._client, self._session, self._loaded, self._reconciliation.latest)
+        self._preflight = Preflight(checks.steps(), worker.state, broker=broker)
         self._gate = Gate(
             state_of=lambda strategy: trading_state.state_for(broker, strategy),
             session=self._session,
@@ -113,6 +114,8 @@ class LiveBroker:
             is_stored=lambda: time.monotonic() - self._stored_at < STORED_SECONDS,
             now=now,
             most_age_seconds=config.brokers[broker].most_age_seconds,
+            registry=registry,
+            preflight=self._preflight,
         )
         self._journal = CallJournal(
             worker.publisher, events, broker=broker, stage=worker.stage, group=self.group, now=self._clock.now
@@ -146,6 +149,7 @@ class LiveBroker:
             ("last prices", self._books.marks.run),
             ("reconciliation", self._reconciliation.run),
             ("live checks", self._check),
+            ("preflight", self._check_before),
         ):
             worker.background(name, work)
         worker.follow_control(self._on_control)
@@ -176,6 +180,9 @@ class LiveBroker:
         """The socket is connected again: updates may have been missed."""
         self._watch.look()
         self._reconciliation.look()
+
+    async def _loaded(self) -> InstrumentRegistry:
+        return self._registry()
 
     def _doubt(self) -> None:
         self._watch.look()
@@ -286,6 +293,12 @@ class LiveBroker:
     def take_locally(self) -> Grant:
         """The dispatcher's budget while Redis is away."""
         return self._budget.take_locally()
+
+    async def _check_before(self) -> None:
+        """What has to be so before anything is opened, once there are instruments."""
+        while not len(self._registry()):
+            await asyncio.sleep(CHECK_SECONDS / 10)
+        await self._preflight.run()
 
     async def _check(self) -> None:
         """Keep what the gate looks at current, and say what keeps orders back."""

@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 
 from agents.live.differences import Announcer, Told
+from agents.live.preflight.account import Compared
 from brokers.errors import BrokerFailure, SessionRefused
 from brokers.zerodha.portfolio import read_book
 from faust_app.runtime import metrics
@@ -28,6 +29,7 @@ from trading.accounting.position import Marks
 from trading.orders.state import OrderRecord
 from trading.reconciliation.book import Area, BrokerBook
 from trading.reconciliation.difference import Readings
+from trading.reconciliation.kinds import Severity
 from trading.reconciliation.reconciler import Reconciler
 
 log = structlog.get_logger(__name__)
@@ -96,6 +98,7 @@ class Reconciliation:
         self._asked = ""
         self._accepted_is_old = True
         self._complete_at: float | None = None
+        self._latest: Compared | None = None
 
     def look(self, asked: str = "") -> None:
         """Compare now; `asked` is the number of an operator's request."""
@@ -120,6 +123,10 @@ class Reconciliation:
         return (
             f"{order.instrument} differs from what the broker says" if order.instrument in blocked.instruments else ""
         )
+
+    async def latest(self) -> Compared | None:
+        """What the preflight looks at."""
+        return self._latest
 
     async def run(self) -> None:
         """Compare until cancelled."""
@@ -147,6 +154,7 @@ class Reconciliation:
         if self._complete_at is None and self._reconciler.state.pending:
             self._asked = self._asked or asked
             return Told((), None)  # after a start, what is in motion has to show first whether it counts
+        self._latest = Compared(time.time(), unread, len(self._reconciler.blocking(Severity.BLOCKS_ACCOUNT)))
         if not unread:
             self._complete_at = time.monotonic()
             metrics.LAST_RECONCILIATION.labels(self._broker).set(time.time())

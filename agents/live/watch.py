@@ -35,7 +35,8 @@ class Reads(Protocol):
 class BookWatch:
     """`now` is the broker's time in seconds.
 
-    `records` are our orders; `report` is durable when it returns; `offer` lets a cancel wait for its turn."""
+    `records` are our orders; `report` is durable when it returns; `offer` lets a cancel wait for its turn.
+    """
 
     def __init__(
         self,

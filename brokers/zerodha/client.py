@@ -21,6 +21,7 @@ from requests.exceptions import InvalidURL
 
 from brokers.answers import Answer, Taken, Unknown
 from brokers.errors import BrokerFailure, SessionRefused
+from brokers.zerodha.egress import leave_from
 from brokers.zerodha.outcomes import WireError, answer_of
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class Endpoint:
     """Where Kite is, and who asks. `root` None is Kite's own; `token` gives today's access token, empty for none.
 
     `refused` hears of a token that Kite does not accept.
+    Calls leave from `bind_address`, an address of this machine; empty is the system's choice.
     """
 
     root: str | None
@@ -44,7 +46,21 @@ class Endpoint:
     token: Token
     timeout_seconds: float = 7.0
     most_in_flight: int = 4
+    bind_address: str = ""
     refused: Callable[[str], None] = lambda _: None
+
+
+@dataclass(frozen=True)
+class Greeting:
+    """How the broker answers who we are: the user, or why not; its `Date`, and our wall clock before and after.
+
+    `date` is empty when there was no answer at all.
+    """
+
+    user: Row | BrokerFailure
+    date: str
+    asked_at: float
+    answered_at: float
 
 
 class _Caller(threading.local):
@@ -52,12 +68,16 @@ class _Caller(threading.local):
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.wire: WireError | None = None
+        self.date = ""
         self.kite = KiteConnect(endpoint.api_key, root=endpoint.root, timeout=endpoint.timeout_seconds)
         self.kite.reqsession.trust_env = False  # no proxy of the environment sees the token
         self.kite.reqsession.hooks["response"].append(self._note)
+        if endpoint.bind_address:
+            leave_from(self.kite.reqsession, endpoint.bind_address)
 
     def _note(self, response: Response, **_: Any) -> None:
         self.wire = WireError(response.status_code, _error_type(response))
+        self.date = response.headers.get("Date", "")
         if response.is_redirect or response.is_permanent_redirect:
             raise InvalidURL("The broker answered with a redirect")
 
@@ -119,9 +139,22 @@ class ZerodhaClient:
         """Margins of the equity segment."""
         return _checked_row(await self._read(lambda kite: kite.margins("equity")))
 
-    async def profile(self) -> Row:
-        """The user: the call that proves a session."""
-        return _checked_row(await self._read(lambda kite: kite.profile()))
+    async def greet(self) -> Greeting:
+        """Ask for the user, the call that proves a session. Raises SessionRefused when there is no token."""
+        found: Greeting = await self._read(self._greet)
+        return found
+
+    def _greet(self, kite: KiteConnect) -> Greeting:
+        """In a thread, so that the times are those of the call."""
+        asked_at, self._callers.date = time.time(), ""
+        user: Row | BrokerFailure
+        try:
+            user = _checked_row(kite.profile())
+        except BrokerFailure as error:
+            user = error
+        except Exception as error:  # of the client: KeyError and TypeError for answers it cannot read
+            user = _failure_of(_Failed(error, self._callers.wire))
+        return Greeting(user, self._callers.date, asked_at, time.time())
 
     async def _write(self, call: Callable[[KiteConnect], Any]) -> Answer:
         try:
@@ -138,10 +171,7 @@ class ZerodhaClient:
         try:
             return await self._in_thread(self._readers, call)
         except _Failed as failed:
-            answer = answer_of(failed.error, failed.wire)
-            if isinstance(failed.error, TokenException | PermissionException):
-                raise SessionRefused(answer.reason) from failed.error
-            raise BrokerFailure(answer.reason) from failed.error
+            raise _failure_of(failed) from failed.error
 
     async def _turn(self) -> None:
         """Reads are spread: Kite takes ten a second of all that are not orders (its forum, 8577)."""
@@ -156,7 +186,11 @@ class ZerodhaClient:
         if not token:
             raise _Failed(TokenException("There is no session: log in", code=403), WireError(403, "TokenException"))
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, self._call, call, token)
+            calling = asyncio.get_running_loop().run_in_executor(threads, self._call, call, token)
+        except RuntimeError as error:  # closed: the process stops
+            raise _Failed(error, None) from error
+        try:
+            return await calling
         except _Failed as failed:
             if isinstance(failed.error, TokenException):
                 self._endpoint.refused(token)
@@ -179,6 +213,12 @@ class _Failed(Exception):
         super().__init__(type(error).__name__)
         self.error = error
         self.wire = wire
+
+
+def _failure_of(failed: _Failed) -> BrokerFailure:
+    """What a failed read is to whoever asked."""
+    is_refusal = isinstance(failed.error, TokenException | PermissionException)
+    return (SessionRefused if is_refusal else BrokerFailure)(answer_of(failed.error, failed.wire).reason)
 
 
 def _checked_rows(found: Any) -> list[Row]:

@@ -28,6 +28,7 @@ MODULES = (
     "sandbox",
     "login",
     "reconcile",
+    "preflight",
     "replay",
     "backtest",
     "record",

@@ -12,7 +12,6 @@ from pathlib import Path
 from faust_app.runtime.errors import ConfigurationError, TransientError
 from faust_app.runtime.settings import Settings
 
-KITE = "https://api.kite.trade"
 GZIP = b"\x1f\x8b"
 
 
@@ -41,6 +40,7 @@ def dump_of_file(file: Path) -> RawDump:
 def dump_of_server(config: Settings) -> RawDump:
     """The dump of the feed's server. Blocks. Raises ConfigurationError when it asks for a login, TransientError."""
     from brokers.errors import BrokerFailure, SessionRefused
+    from brokers.zerodha.egress import KITE
     from brokers.zerodha.instruments import download_dump
 
     root = config.kite.root or KITE

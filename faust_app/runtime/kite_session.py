@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from brokers.zerodha.client import Endpoint
 from brokers.zerodha.session import SessionStore, SessionView
 from faust_app.runtime.errors import ConfigurationError
 from faust_app.runtime.settings import PROJECT, Settings
@@ -24,3 +25,16 @@ def session_view(config: Settings) -> SessionView:
     """The session for a process. Raises ConfigurationError for a session key that is none."""
     api_key = config.kite.api_key
     return SessionView(session_store(config), api_key.get_secret_value() if api_key else "", time.time)
+
+
+def endpoint(config: Settings, session: SessionView) -> Endpoint:
+    """Where Kite is and who asks, with the tokens of a session."""
+    kite = config.kite
+    return Endpoint(
+        kite.root,
+        kite.api_key.get_secret_value() if kite.api_key else "",
+        session.token,
+        kite.timeout_seconds,
+        bind_address=str(kite.bind_address or ""),
+        refused=session.refuse,
+    )

@@ -61,6 +61,17 @@ class Holder:
         return cls(int(fence), owner)
 
 
+def owner_name() -> str:
+    """What this process is called as an owner: `host/instance`."""
+    return f"{socket.gethostname()}/{os.environ.get(INSTANCE_VARIABLE, '0')}"
+
+
+async def read_holder(settings: Settings, client: Redis, account: str) -> Holder | None:
+    """Who holds an account's lease; None when it is free. Raises RedisError, and ValueError for a value of others."""
+    value = await client.get(RedisKeys(settings).lease(account))
+    return Holder.parse(str(value)) if value else None
+
+
 class Lease:
     """An account's lease as this process sees it. `run` takes and keeps it; everything else asks `value`."""
 
@@ -69,7 +80,7 @@ class Lease:
         self._account = account
         self._key, self._fence = keys.lease(account), keys.fence(account)
         self._redis = client
-        self._owner = f"{socket.gethostname()}/{os.environ.get(INSTANCE_VARIABLE, '0')}"
+        self._owner = owner_name()
         self._held = ""
         self._until = 0.0
         self.holder: Holder | None = None  # whoever has it, when it is not us

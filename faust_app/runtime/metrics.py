@@ -122,6 +122,10 @@ LAST_RECONCILIATION = _gauge(
 RECONCILIATION_DIFFERENCES = _gauge(
     "reconciliation_differences", "Open differences from the broker", "broker", "severity", "accepted"
 )
+PREFLIGHT_PASSED = _gauge(
+    "preflight_passed_timestamp_seconds", "Wall time at which every check of a live engine last passed", "broker"
+)
+PREFLIGHT_FAILED = _gauge("preflight_failed", "1 while the check keeps entries back", "broker", "check")
 BROKER_ROWS_UNREADABLE = _counter("broker_rows_unreadable", "Rows of the broker that could not be read", "broker")
 UNKNOWN_STATUSES = _counter("unknown_order_statuses", "Reports with a status of the broker nobody knows", "broker")
 FILLS = _counter("fills", "Fills published", "broker")

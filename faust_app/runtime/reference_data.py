@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from faust_app.runtime.postgres import connection
 from faust_app.runtime.settings import Settings
 from models.messages.reconciliation import AcceptedDifference
-from trading.market.instruments import Instrument
+from trading.market.instruments import Instrument, InstrumentRegistry
 from trading.risk.limits import NAMES
 
 
@@ -38,6 +39,16 @@ class ReferenceData:
         """The instruments that are listed, in key order."""
         query = "select * from instruments where vanished_on is null order by key"
         return [instrument_of(row) for row in await self._fetch(query)]
+
+    async def load_registry(self) -> InstrumentRegistry:
+        """The listed instruments, with the days of their dumps; a load meanwhile makes them look older, not newer."""
+        days = await self.load_days()
+        return InstrumentRegistry(await self.load_instruments(), days)
+
+    async def load_days(self) -> dict[str, date]:
+        """By exchange, the day of the newest dump."""
+        query = "select exchange, max(listed_on) as day from instruments where vanished_on is null group by exchange"
+        return {row["exchange"]: row["day"] for row in await self._fetch(query)}
 
     async def load_strategies(self) -> list[StrategyInstance]:
         """All instances, enabled or not, in name order."""

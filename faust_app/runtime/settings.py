@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -100,6 +100,15 @@ class KiteSettings(Section):
     follows_market: bool = Field(
         False, description="only for a sandbox whose day is not today: the broker's clock is that of its ticks"
     )
+    egress_address: IPvAnyAddress | None = Field(
+        None, description="static address registered with Kite; it takes orders from nowhere else"
+    )
+    bind_address: IPvAnyAddress | None = Field(
+        None, description="address of this machine that order calls leave from; none is the system's choice"
+    )
+    clock_tolerance_seconds: Positive = Field(
+        2.0, description="live: most the wall clock may differ from the broker's, and jump"
+    )
 
 
 class FeedSettings(Section):
@@ -137,6 +146,7 @@ class BrokerSettings(Section):
     start_cash: Decimal = Field(Decimal("1000000"), gt=0, description="cash of a new account, rupees")
     most_age_seconds: Positive = Field(5.0, description="live: an entry whose tick came longer ago is not sent")
     reconcile_seconds: Positive = Field(10.0, description="live: how often our books are compared with the broker's")
+    least_funds: Decimal = Field(Decimal(0), ge=0, description="live: entries need more usable funds than this, rupees")
     delivery_alarm_days: int = Field(
         5, ge=0, le=90, description="calendar days before expiry from which a contract that ends in delivery alarms"
     )

@@ -247,7 +247,7 @@ class UpdatesResumed(Checked, frozen=True, kw_only=True):
 
 
 class CallAttempted(Checked, frozen=True, kw_only=True):
-    """`order.call_attempted` on `{b}.orders.updates`: the mark before an order's only call; `at` by the broker's clock."""
+    """`order.call_attempted` on `{b}.orders.updates`: the mark before its only call; `at` by the broker's clock."""
 
     order_id: Text
     at: Seconds

@@ -114,6 +114,7 @@ class Incarnation:
         self.engine._trading_state.state_for = lambda broker, strategy: world.trading_state
         self.live: LiveBroker = self.engine._exchange
         self.live._stored_at = self.live._reconciliation._complete_at = float("inf")
+        self.live._preflight.refusal = lambda: ""  # type: ignore[method-assign]
         self._spy(self.live._dispatcher._writes)
         self._tasks: list[asyncio.Task[None]] = []
 

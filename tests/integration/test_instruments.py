@@ -116,6 +116,15 @@ async def test_a_load_that_fails_at_its_end_leaves_nothing(migrated: Settings, m
     assert await table(migrated) == before
 
 
+async def test_the_days_of_the_dumps_are_known_by_exchange(migrated: Settings) -> None:
+    assert await ReferenceData(migrated).load_days() == {}
+    await load(migrated, row(), stock("OLD", 5), future("INFY", 9))
+    await load(migrated, row(), stock("NEW", 5), day=NEXT)
+    registry = await ReferenceData(migrated).load_registry()
+    assert registry.days == await ReferenceData(migrated).load_days() == {"NSE": NEXT, "NFO": DAY}
+    assert {one.key for one in registry} == {one.key for one in await ReferenceData(migrated).load_instruments()}
+
+
 async def test_workers_do_not_see_what_vanished_and_people_do(migrated: Settings) -> None:
     await load(migrated, row(), stock("OLD", 5))
     await load(migrated, row(), stock("NEW", 5), day=NEXT)

@@ -6,7 +6,7 @@ Tokens are reused after expiry, so everything durable is keyed by `EXCHANGE:TRAD
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 
@@ -69,9 +69,10 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class InstrumentRegistry:
-    """Instruments by token and by key."""
+    """Instruments by token and by key. `days` is by exchange the day of the dump they are from, where it is known."""
 
-    def __init__(self, instruments: Iterable[Instrument]) -> None:
+    def __init__(self, instruments: Iterable[Instrument], days: Mapping[str, date] | None = None) -> None:
+        self.days = dict(days or {})
         self._by_token = {one.instrument_token: one for one in instruments}
         self._by_key = {one.key: one for one in self._by_token.values()}
 

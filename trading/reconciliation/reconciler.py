@@ -94,13 +94,17 @@ class Reconciler:
         """Let a difference with this value, found already or not, block no more until its value changes."""
         self.state.accepted[key] = Acceptance(value, now)
 
+    def blocking(self, severity: Severity) -> list[Difference]:
+        """Open differences of a severity that nobody has accepted."""
+        found = (one.difference for one in self.state.open.values())
+        return [one for one in found if one.severity is severity and not self._is_accepted(one)]
+
     @property
     def blocked(self) -> Blocked:
         """What open differences stop that nobody has accepted."""
-        found = [one.difference for one in self.state.open.values() if not self._is_accepted(one.difference)]
         return Blocked(
-            account=any(one.severity is Severity.BLOCKS_ACCOUNT for one in found),
-            instruments=frozenset(one.instrument for one in found if one.severity is Severity.BLOCKS_INSTRUMENT),
+            account=bool(self.blocking(Severity.BLOCKS_ACCOUNT)),
+            instruments=frozenset(one.instrument for one in self.blocking(Severity.BLOCKS_INSTRUMENT)),
         )
 
     def _seen(self, difference: Difference, now: float) -> Event | None:

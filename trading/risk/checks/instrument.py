@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.messages.orders import Product, Side
-from trading.market.instruments import EQUITY
+from trading.market.instruments import EQUITY, Instrument
 from trading.market.sessions import trading_day
 from trading.risk.checks.base import Check
 from trading.risk.codes import ReasonCode
@@ -14,6 +14,13 @@ TRADE_FOR_TRADE = ("-BE", "-BZ", "-ST")
 OF_SHARES = frozenset({Product.CNC, Product.MIS})
 OF_CONTRACTS = frozenset({Product.NRML, Product.MIS})
 DELIVERY_ONLY = frozenset({Product.CNC})
+
+
+def products_of(instrument: Instrument) -> frozenset[Product]:
+    """The products an instrument is traded as."""
+    if instrument.instrument_type != EQUITY:
+        return OF_CONTRACTS
+    return DELIVERY_ONLY if instrument.tradingsymbol.endswith(TRADE_FOR_TRADE) else OF_SHARES
 
 
 class InstrumentTradable(Check):
@@ -39,9 +46,7 @@ class ProductAllowed(Check):
     def check(self, request: Request) -> Denied | None:
         """Refuse NRML for shares, CNC for contracts, MIS for trade-for-trade shares."""
         one, product = request.instrument, request.signal.product
-        allowed = OF_CONTRACTS if one.instrument_type != EQUITY else OF_SHARES
-        if allowed is OF_SHARES and one.tradingsymbol.endswith(TRADE_FOR_TRADE):
-            allowed = DELIVERY_ONLY
+        allowed = products_of(one)
         if product in allowed:
             return None
         names = " or ".join(sorted(allowed))
