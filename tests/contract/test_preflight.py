@@ -198,8 +198,7 @@ async def test_a_second_login_elsewhere_fails_the_session(world: World, ask: Ask
     found = await ask()
     assert found.code == 1
     assert set(found.failures) == {"session", "funds"}
-    assert "does not accept the session (TokenException" in found.failures["session"]
-    assert found.rows["clock"]["outcome"] == "passed"
+    assert "does not accept the session" in found.failures["session"]
 
 
 async def test_without_a_login_the_broker_is_not_asked(world: World, ask: Ask) -> None:
