@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -75,6 +77,20 @@ def live_settings(exchange: Exchange, session_file: Any, redis_port: int, namesp
     )
 
 
+class Effect(StrEnum):
+    """Where a worker may be killed."""
+
+    BEFORE_DECIDING = "before deciding"
+    AFTER_THE_TABLE_WRITE = "after the table write"
+    BEFORE_SENDING = "before sending"
+    AFTER_SENDING = "after sending"
+    BEFORE_THE_COMMIT = "before the commit"
+    BEFORE_THE_CALL = "before the call"
+    AFTER_THE_CALL = "after the call"
+    BEFORE_THE_CANCEL = "before the cancel"
+    AFTER_THE_CANCEL = "after the cancel"
+
+
 class Killed(BaseException):
     """Raised to whatever an incarnation does next once it has been killed."""
 
@@ -114,20 +130,20 @@ class Incarnation:
         place, cancel = writes.place, writes.cancel
 
         async def spied_place(order: PlannedOrder) -> Any:
-            self.step("before the call")
+            self.step(Effect.BEFORE_THE_CALL)
             answer = await place(order)
-            self.step("after the call")
+            self.step(Effect.AFTER_THE_CALL)
             return answer
 
         async def spied_cancel(number: str) -> Any:
-            self.step("before the cancel")
+            self.step(Effect.BEFORE_THE_CANCEL)
             answer = await cancel(number)
-            self.step("after the cancel")
+            self.step(Effect.AFTER_THE_CANCEL)
             return answer
 
         writes.place, writes.cancel = spied_place, spied_cancel
 
-    def step(self, what: str) -> None:
+    def step(self, what: Effect) -> None:
         """An effect is about to happen, or has just happened. Raises Killed."""
         if not self.is_dead and self._world.is_fatal(what):
             self.is_dead = True
@@ -136,9 +152,9 @@ class Incarnation:
             raise Killed(what)
 
     async def _send_all(self, outputs: list[Output]) -> None:
-        self.step("before sending")
+        self.step(Effect.BEFORE_SENDING)
         self._world.append(outputs)
-        self.step("after sending")
+        self.step(Effect.AFTER_SENDING)
 
     async def start(self) -> None:
         """Recover from the tables, then run."""
@@ -168,13 +184,13 @@ class Incarnation:
             await self._world.wait_for_messages()
 
     async def _handle(self, handler: Callable[[Record], Awaitable[Any]], topic: Topic, record: Record) -> None:
-        self.step("before deciding")
+        self.step(Effect.BEFORE_DECIDING)
         decision = await handler(record)
-        self.step("after the table write")
+        self.step(Effect.AFTER_THE_TABLE_WRITE)
         await self._send_all(decision.outputs)
         if decision.delivered is not None:
             decision.delivered()
-        self.step("before the commit")
+        self.step(Effect.BEFORE_THE_COMMIT)
         self._world.commit(topic)
 
     async def end(self) -> None:
@@ -191,7 +207,7 @@ class Incarnation:
 
 
 class LiveWorld:
-    """The account's world over all lives of its worker. `fatal` names the effect, by number, that kills each life."""
+    """The account's world over all lives of its worker. `fatal` names effects that kill: the kind, and which of it."""
 
     def __init__(self, exchange: Exchange, settings: Settings) -> None:
         self.exchange = exchange
@@ -203,9 +219,9 @@ class LiveWorld:
         self._open()
         self.tables: dict[str, dict[str, bytes]] = {}
         self.trading_state = TradingState.ACTIVE
-        self.steps: list[str] = []
-        self.fatal: set[int] = set()
-        self.kills: list[str] = []
+        self.steps: Counter[Effect] = Counter()
+        self.fatal: set[tuple[Effect, int]] = set()
+        self.kills: list[Effect] = []
         self.died = asyncio.Event()
         self._logs: dict[str, list[bytes]] = {}
         self._done: dict[Topic, int] = {}
@@ -240,9 +256,9 @@ class LiveWorld:
         """A wall clock that runs faster, so that patience is not waited for."""
         return time.time() + (time.monotonic() - self._began) * (TIMES_FASTER - 1)
 
-    def is_fatal(self, what: str) -> bool:
-        self.steps.append(what)
-        if len(self.steps) not in self.fatal:
+    def is_fatal(self, what: Effect) -> bool:
+        self.steps[what] += 1
+        if (what, self.steps[what]) not in self.fatal:
             return False
         self.kills.append(what)
         return True
