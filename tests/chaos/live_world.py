@@ -29,12 +29,11 @@ from faust_app.runtime.lifecycle import WorkerState
 from faust_app.runtime.settings import Settings
 from faust_app.runtime.topics import Topic, Topics
 from models.messages.control import TradingState
-from models.messages.orders import CancelSubmitted, PlannedOrder
-from models.messages.signals import AcceptedSignal
+from models.messages.orders import PlannedOrder
 from sandbox.bodies import order_body
 from tables.journal import Output
 from tests.exchange import Exchange
-from tests.factories import origin
+from tests.factories import cancel_of, decision
 from tests.unit.runtime.configurations import configured
 from trading.market.instruments import Instrument, InstrumentRegistry
 from trading.orders.state import OrderRecord
@@ -285,27 +284,16 @@ class LiveWorld:
 
     def accept(self, order: PlannedOrder) -> None:
         """Risk approves an order."""
-        accepted = AcceptedSignal(
-            signal_id=order.signal_id, account=ACCOUNT, strategy=order.strategy, orders=(order,), origin=origin()
-        )
-        self._raise(Topic.SIGNALS_VALIDATED, accepted, f"decision of {order.order_id}", order.event_time)
+        name = self.topics.name(Topic.SIGNALS_VALIDATED, BROKER)
+        self.append([Output(name, ACCOUNT.encode(), encode(decision(order, BROKER, ACCOUNT)))])
 
     def cancel(self, order: PlannedOrder) -> None:
         """Somebody wants the rest of an order cancelled."""
-        body = CancelSubmitted(
-            order_id=order.order_id,
-            account=ACCOUNT,
-            strategy=order.strategy,
-            instrument=order.instrument,
-            instrument_token=order.instrument_token,
-            reason="test",
-            event_time=order.event_time,
+        body, at = cancel_of(order, order.event_time), event_time(order.event_time)
+        envelope = root(
+            body, message_id=f"cancel of {order.order_id}", broker=BROKER, key=ACCOUNT, source="test", at=at
         )
-        self._raise(Topic.ORDERS_SUBMITTED, body, f"cancel of {order.order_id}", order.event_time)
-
-    def _raise(self, topic: Topic, body: Any, message_id: str, at: int) -> None:
-        envelope = root(body, message_id=message_id, broker=BROKER, key=ACCOUNT, source="test", at=event_time(at))
-        self.append([Output(self.topics.name(topic, BROKER), ACCOUNT.encode(), encode(envelope))])
+        self.append([Output(self.topics.name(Topic.ORDERS_SUBMITTED, BROKER), ACCOUNT.encode(), encode(envelope))])
 
     async def run_until(self, condition: Callable[[], bool], what: str) -> None:
         """Run, restarting the worker whenever it is killed, until the condition holds."""
@@ -345,6 +333,16 @@ class LiveWorld:
         """Bodies on a topic, each once."""
         found = {one.id: one.data for one in map(decode_any, self._logs.get(self.topics.name(topic, BROKER), []))}
         return list(found.values())
+
+    @property
+    def logs(self) -> dict[str, list[bytes]]:
+        """Every message there was, by topic."""
+        return self._logs
+
+    def repeat(self, topic: Topic) -> None:
+        """Everything on a topic comes once more."""
+        name = self.topics.name(topic, BROKER)
+        self.append([Output(name, None, value) for value in list(self._logs.get(name, ()))])
 
     def book(self) -> list[dict[str, Any]]:
         """The exchange's own list of orders."""
