@@ -47,10 +47,11 @@ ENDS = ("COMPLETE", "CANCELLED", "REJECTED")
 
 
 @contextmanager
-def quick() -> Iterator[None]:
-    """Without the pace of order calls, and with an order book that is read often."""
+def quick(pace_microseconds: int = 0, look_seconds: float = 0.05) -> Iterator[None]:
+    """Order calls at another pace, none by default, and an order book that is read often."""
     before = order_budget.INTERVAL, order_budget.MOST_A_MINUTE, watch.BUSY_SECONDS, watch.QUIET_SECONDS
-    order_budget.INTERVAL, order_budget.MOST_A_MINUTE, watch.BUSY_SECONDS, watch.QUIET_SECONDS = 0, 10**6, 0.05, 0.05
+    order_budget.INTERVAL, order_budget.MOST_A_MINUTE = pace_microseconds, 10**6
+    watch.BUSY_SECONDS = watch.QUIET_SECONDS = look_seconds
     try:
         yield
     finally:
@@ -119,7 +120,8 @@ class Incarnation:
         finally:
             trading_engine.LiveBroker = LiveBroker  # type: ignore[misc]
         self.engine._registry = InstrumentRegistry(world.instruments)
-        self.engine._trading_state.state_for = lambda broker, strategy: world.trading_state
+        if world.trading_state is not None:
+            self.engine._trading_state.state_for = lambda broker, strategy: world.trading_state
         self.live: LiveBroker = self.engine._exchange
         self.live._stored_at = float("inf")
         self._spy(self.live._dispatcher._writes)
@@ -162,6 +164,8 @@ class Incarnation:
         self.live.forget()
         self.engine._desks.rebuild(self.engine._partition)
         works = [work for name, work in self._background if name != "live checks"]
+        if self._world.trading_state is None:
+            works.append(self.engine.follow_trading_state)
         self._tasks = [asyncio.create_task(self._guarded(work)) for work in (*works, self._consume)]
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -217,7 +221,7 @@ class LiveWorld:
         self.opened_at = 0
         self._open()
         self.tables: dict[str, dict[str, bytes]] = {}
-        self.trading_state = TradingState.ACTIVE
+        self.trading_state: TradingState | None = TradingState.ACTIVE  # None: the one in Redis
         self.steps: Counter[Effect] = Counter()
         self.fatal: set[tuple[Effect, int]] = set()
         self.kills: list[Effect] = []
@@ -384,6 +388,7 @@ class LiveWorld:
         return self.life is not None and all(self.next_record(topic) is None for topic in CONSUMED)
 
     def describe(self) -> str:
-        """For a failure: where every order stands."""
-        ours = [(tag, one.status.value, one.filled_quantity, one.reason) for tag, one in self.records().items()]
-        return f"kills {self.kills}, ours {ours}"
+        """For a failure: where orders stand, those that have not ended first."""
+        ours = sorted(self.records().values(), key=lambda one: one.status.is_terminal)
+        told = [(one.order.tag, one.status.value, one.filled_quantity, one.reason) for one in ours]
+        return f"kills {self.kills}, {len(told)} orders, among them {told[:20]}"

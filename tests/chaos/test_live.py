@@ -35,14 +35,6 @@ def exchange() -> Iterator[Exchange]:
     running.stop()
 
 
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    found = RedisServer(tmp_path_factory.mktemp("redis"))
-    found.start()
-    yield found
-    found.stop()
-
-
 @pytest.mark.timeout(AT_ONCE * LONGEST_RUN_SECONDS)
 @pytest.mark.parametrize("first", range(FIRST, FIRST + CRASHES, AT_ONCE))
 async def test_kills_between_any_two_effects(

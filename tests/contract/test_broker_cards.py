@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,14 +15,6 @@ from tests.unit.runtime.redis_server import RedisServer
 
 S = OrderStatus
 ASK, BID = PRICE + 1, PRICE - 1
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    found = RedisServer(tmp_path_factory.mktemp("redis"))
-    found.start()
-    yield found
-    found.stop()
 
 
 @pytest.fixture(params=["paper", "zerodha"])
