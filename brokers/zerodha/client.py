@@ -1,7 +1,7 @@
 """Kite's REST API for one account, through its own client, without blocking the event loop.
 
-A bounded number of calls is in flight, each in a thread with a client of its own. A write is sent once, whatever
-happens: no retry, no redirect. Its answer is a value. Reads raise.
+A bounded number of calls is in flight, each in a thread with a client of its own; writes never wait behind reads. A
+write is sent once, whatever happens: no retry, no redirect. Its answer is a value. Reads raise.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ Token = Callable[[], str]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where Kite is, and who asks. `root` None is Kite's own; `token` gives today's access token, empty for none."""
+    """Where Kite is, and who asks. `root` None is Kite's own; `token` gives today's access token, empty for none.
+
+    `most_in_flight` is of reads, and of writes.
+    """
 
     root: str | None
     api_key: str
@@ -67,11 +70,13 @@ class ZerodhaClient:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._callers = _Caller(endpoint)
-        self._threads = ThreadPoolExecutor(endpoint.most_in_flight, thread_name_prefix="kite")
+        self._reads = ThreadPoolExecutor(endpoint.most_in_flight, thread_name_prefix="kite")
+        self._writes = ThreadPoolExecutor(endpoint.most_in_flight, thread_name_prefix="kite-write")
 
     def close(self) -> None:
         """Give up what has not been called yet; calls in flight end in their own time."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._reads, self._writes):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def place(self, variety: str, fields: Row) -> Answer:
         """Place an order with Kite's parameters, `brokers.zerodha.mapping.order_fields`."""
@@ -113,7 +118,7 @@ class ZerodhaClient:
 
     async def _write(self, call: Callable[[KiteConnect], Any]) -> Answer:
         try:
-            taken = await self._in_thread(call)
+            taken = await self._in_thread(self._writes, call)
         except _Failed as failed:
             return answer_of(failed.error, failed.wire)
         return Taken(str(taken)) if taken else Unknown("The answer names no order")
@@ -123,18 +128,18 @@ class ZerodhaClient:
 
     async def _read(self, call: Callable[[KiteConnect], Any]) -> Any:
         try:
-            return await self._in_thread(call)
+            return await self._in_thread(self._reads, call)
         except _Failed as failed:
             answer = answer_of(failed.error, failed.wire)
             if isinstance(failed.error, TokenException | PermissionException):
                 raise SessionRefused(answer.reason) from failed.error
             raise BrokerFailure(answer.reason) from failed.error
 
-    async def _in_thread(self, call: Callable[[KiteConnect], T]) -> T:
+    async def _in_thread(self, threads: ThreadPoolExecutor, call: Callable[[KiteConnect], T]) -> T:
         token = self._endpoint.token()
         if not token:
             raise _Failed(TokenException("There is no session: log in", code=403), WireError(403, "TokenException"))
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._call, call, token)
+        return await asyncio.get_running_loop().run_in_executor(threads, self._call, call, token)
 
     def _call(self, call: Callable[[KiteConnect], T], token: str) -> T:
         caller = self._callers
