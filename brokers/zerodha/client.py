@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from kiteconnect import KiteConnect
@@ -20,6 +21,7 @@ from requests.exceptions import InvalidURL
 
 from brokers.answers import Answer, Taken, Unknown
 from brokers.errors import BrokerFailure, SessionRefused
+from brokers.zerodha.mapping import is_number
 from brokers.zerodha.outcomes import WireError, answer_of
 
 T = TypeVar("T")
@@ -121,7 +123,7 @@ class ZerodhaClient:
             taken = await self._in_thread(self._writes, call)
         except _Failed as failed:
             return answer_of(failed.error, failed.wire)
-        return Taken(str(taken)) if taken else Unknown("The answer names no order")
+        return Taken(taken) if is_number(taken) else Unknown("The answer names no order")
 
     async def _rows(self, call: Callable[[KiteConnect], Any]) -> list[Row]:
         return _checked_rows(await self._read(call))
@@ -146,9 +148,12 @@ class ZerodhaClient:
         caller.wire = None
         caller.kite.set_access_token(token)
         try:
-            return call(caller.kite)
+            found = call(caller.kite)
+            if caller.wire is not None and caller.wire.status >= HTTPStatus.MULTIPLE_CHOICES:
+                raise ValueError("An answer with an error's status")
         except Exception as error:  # of the client: KeyError and TypeError for answers it cannot read
             raise _Failed(error, caller.wire) from error
+        return found
 
 
 class _Failed(Exception):
