@@ -210,12 +210,10 @@ class TradingEngine:
             return self._mark(record, envelope.data)
         if isinstance(envelope.data, UpdatesResumed):
             return Decision(delivered=self._exchange.resumed)
-        update = envelope.data
-        if isinstance(update, OrderPushed):
-            found = self._exchange.read(update)
-            if found is None:
-                return Decision()
-            update, envelope = found, replace(envelope, data=found)
+        pushed = envelope.data if isinstance(envelope.data, OrderPushed) else None
+        update = envelope.data if pushed is None else self._exchange.read(pushed)
+        if update is None:
+            return Decision()
         with self._orders.transaction(record.source, record.offset) as change:
             if change.applied(update.order_id):
                 return Decision(change.commit(), duplicate=True)
@@ -225,7 +223,8 @@ class TradingEngine:
                 return Decision()
             was_open = known.is_open
             folded = fold(known, update)
-            change.put(update.order_id, folded.record, self._consequences(folded, envelope))
+            cause = envelope if pushed is None else _as_of(known.order, envelope)
+            change.put(update.order_id, folded.record, self._consequences(folded, cause))
             outputs = change.commit()
         self._desks.note(record.partition, folded.record)
         if update.unknown_status:
@@ -301,6 +300,12 @@ class TradingEngine:
     async def follow_trading_state(self) -> None:
         """Keep the trading state current."""
         await self._trading_state.run()
+
+
+def _as_of(order: PlannedOrder, pushed: Envelope[Any]) -> Envelope[Any]:
+    """The cause of what a report off the socket leads to: it begins no chain, it is a step in the order's own."""
+    intent = ids.order_event_id("submitted", order.order_id)
+    return replace(pushed, id=intent, correlation_id=order.frame_id, trace_id=order.frame_id)
 
 
 def attach(worker: Worker) -> None:

@@ -15,12 +15,12 @@ from faust_app.runtime.settings import load_settings
 from faust_app.runtime.topics import Topic, Topics
 from models.messages.control import TradingState
 from models.messages.orders import OrderAcknowledged, OrderFailed, OrderFilled, PlannedOrder
-from models.messages.signals import AcceptedSignal
 from models.messages.ticks import FRAME_VERSION, Tick, TickFrame
 from tables.journal import Output
-from tests.factories import ACCOUNT, instrument, origin
-from trading.market.instruments import InstrumentRegistry
+from tests.factories import ACCOUNT, cancel_of, decision, instrument
+from trading.market.instruments import Instrument, InstrumentRegistry
 from trading.matching.rules import MatchingRules
+from trading.orders.state import OrderRecord
 
 Event = OrderAcknowledged | OrderFilled | OrderFailed
 KIND = {OrderAcknowledged: "acknowledged", OrderFilled: "filled", OrderFailed: "failed"}
@@ -39,14 +39,15 @@ def event_key(event: Event) -> tuple[str, ...]:
 class Loop:
     """An engine of one partition. `rng` decides about delays, crashes and repeats; None is a pipeline without any."""
 
-    def __init__(self, rules: MatchingRules, rng: Random | None = None) -> None:
+    def __init__(self, rules: MatchingRules, rng: Random | None = None, listed: Instrument | None = None) -> None:
+        self._listed = listed or instrument()
         self._settings = load_settings("base")
-        self._topics = Topics(self._settings)
+        self.topics = Topics(self._settings)
         self._rules = rules
         self._rng = rng
         self._tables: dict[str, dict[str, bytes]] = {}
-        self._names = {name: self._topics.name(name, "paper") for name in Topic if not name.is_shared}
-        self._ticks = self._topics.name(Topic.MARKET_TICKS)
+        self._names = {name: self.topics.name(name, "paper") for name in Topic if not name.is_shared}
+        self._ticks = self.topics.name(Topic.MARKET_TICKS)
         self._logs: dict[str, list[bytes]] = {}
         self._done: dict[str, int] = {}
         self._frames = 0
@@ -57,11 +58,11 @@ class Loop:
             broker="paper",
             stage="trading_engine",
             settings=self._settings,
-            topics=SimpleNamespace(name=self._topics.name, partition=lambda group: 0),
+            topics=SimpleNamespace(name=self.topics.name, partition=lambda group: 0),
             table=lambda name, help_text: self._tables.setdefault(name, {}),
         )
         engine: Any = TradingEngine(worker)
-        engine._registry = InstrumentRegistry([instrument()])
+        engine._registry = InstrumentRegistry([self._listed])
         engine._trading_state = SimpleNamespace(state_for=lambda broker, strategy: TradingState.ACTIVE)
         engine._exchange._rules = self._rules
         engine._orders.forget()
@@ -81,13 +82,27 @@ class Loop:
 
     def accept(self, order: PlannedOrder) -> None:
         """Risk approves an order."""
-        accepted = AcceptedSignal(
-            signal_id=order.signal_id, account=ACCOUNT, strategy=order.strategy, orders=(order,), origin=origin()
-        )
-        at = event_time(order.event_time)
-        message_id = f"decision of {order.order_id}"
-        envelope = root(accepted, message_id=message_id, broker="paper", key=ACCOUNT, source="risk", at=at)
-        self._append(self._names[Topic.SIGNALS_VALIDATED], encode(envelope))
+        self._append(self._names[Topic.SIGNALS_VALIDATED], encode(decision(order, "paper", ACCOUNT)))
+
+    def cancel(self, order: PlannedOrder, at: int) -> None:
+        """Somebody wants the rest of an order cancelled."""
+        body = cancel_of(order, at)
+        envelope = root(body, message_id=f"cancel {at}", broker="paper", key=ACCOUNT, source="risk", at=event_time(at))
+        self._append(self._names[Topic.ORDERS_SUBMITTED], encode(envelope))
+
+    def restart(self) -> None:
+        """The worker dies; another one finds what topics and tables hold."""
+        self.engine = self._new_engine()
+
+    def handle(self, topic: Topic, *, dies: bool = False) -> None:
+        """Handle a topic's next message; a worker that dies has written its table, nothing else."""
+        name = self._names[topic]
+        outputs = self._decide(name, self._done.get(name, 0))
+        if dies:
+            self.restart()
+            return
+        self._send(outputs)
+        self._done[name] = self._done.get(name, 0) + 1
 
     def frame(self, clock: int, *ticks: Tick) -> None:
         """A frame is there, and is handled."""
@@ -139,6 +154,20 @@ class Loop:
         for output in outputs:
             assert output.value is not None
             self._append(output.topic, output.value)
+
+    @property
+    def logs(self) -> dict[str, list[bytes]]:
+        """Every message there was, by topic."""
+        return self._logs
+
+    def repeat(self, topic: Topic) -> None:
+        """Everything on a topic comes once more."""
+        for value in list(self._logs.get(self._names[topic], ())):
+            self._append(self._names[topic], value)
+
+    def records(self) -> dict[str, OrderRecord]:
+        """Our orders by id."""
+        return {record.order.order_id: record for _, record in self.engine._orders.states()}
 
     def events(self) -> set[tuple[str, ...]]:
         """What was told to risk and accounting, repeats left out by their ids."""

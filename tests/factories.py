@@ -5,8 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
+from faust_app.runtime.codec import event_time, root
 from models.messages import ids
+from models.messages.envelope import Envelope
 from models.messages.orders import (
+    CancelSubmitted,
     OrderFilled,
     OrderStatus,
     OrderType,
@@ -16,7 +21,7 @@ from models.messages.orders import (
     Side,
     Validity,
 )
-from models.messages.signals import Intent, Origin, Signal
+from models.messages.signals import AcceptedSignal, Intent, Origin, Signal
 from models.messages.ticks import Level, Mode, Tick
 from trading.accounting.account import new_account
 from trading.market.instruments import Instrument
@@ -126,6 +131,27 @@ def order(**values: Any) -> PlannedOrder:
 def limit_order(price: str, **values: Any) -> PlannedOrder:
     """A limit order to buy 10."""
     return order(order_type=OrderType.LIMIT, limit_price=Decimal(price), **values)
+
+
+def decision(on: PlannedOrder, broker: str, account: str) -> Envelope[AcceptedSignal]:
+    """Risk's approval of an order, in the chain of the frame behind it."""
+    body = AcceptedSignal(signal_id=on.signal_id, account=account, strategy=on.strategy, orders=(on,), origin=origin())
+    message_id, at = f"decision of {on.order_id}", event_time(on.event_time)
+    found = root(body, message_id=message_id, broker=broker, key=account, source="risk", at=at)
+    return replace(found, correlation_id=on.frame_id, trace_id=on.frame_id)
+
+
+def cancel_of(order: PlannedOrder, at: int) -> CancelSubmitted:
+    """The wish to cancel what rests of an order."""
+    return CancelSubmitted(
+        order_id=order.order_id,
+        account=order.account,
+        strategy=order.strategy,
+        instrument=order.instrument,
+        instrument_token=order.instrument_token,
+        reason="test",
+        event_time=at,
+    )
 
 
 def update(

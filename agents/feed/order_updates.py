@@ -40,7 +40,7 @@ def order_in(payload: bytes) -> tuple[str, int] | None:
             return None
         raw = bytes(frame.data)
         token = msgspec.json.decode(raw, type=Named).instrument_token
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     text = raw.decode(errors="replace")
     return (text, token) if token >= 0 and len(text) <= LARGEST_PUSH else None

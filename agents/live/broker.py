@@ -232,7 +232,7 @@ class LiveBroker:
         """By the order's tag; the number may not be known yet. Of orders of others the book is asked."""
         try:
             order = read_order(msgspec.json.decode(pushed.raw, type=dict[str, Any]))
-        except (BadRow, msgspec.MsgspecError) as error:
+        except (BadRow, msgspec.MsgspecError, RecursionError) as error:
             metrics.BROKER_ROWS_UNREADABLE.labels(self._worker.broker).inc()
             log.warning("order_update_unreadable", error=str(error))
             return None

@@ -1,7 +1,7 @@
 """Kite's REST API for one account, through its own client, without blocking the event loop.
 
-A bounded number of calls is in flight, each in a thread with a client of its own. A write is sent once, whatever
-happens: no retry, no redirect. Its answer is a value. Reads raise.
+A bounded number of calls is in flight, each in a thread with a client of its own; writes never wait behind reads. A
+write is sent once, whatever happens: no retry, no redirect. Its answer is a value. Reads raise.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from kiteconnect import KiteConnect
@@ -22,6 +23,7 @@ from requests.exceptions import InvalidURL
 from brokers.answers import Answer, Taken, Unknown
 from brokers.errors import BrokerFailure, SessionRefused
 from brokers.zerodha.egress import leave_from
+from brokers.zerodha.mapping import is_number
 from brokers.zerodha.outcomes import WireError, answer_of
 
 T = TypeVar("T")
@@ -39,6 +41,7 @@ class Endpoint:
 
     `refused` hears of a token that Kite does not accept.
     Calls leave from `bind_address`, an address of this machine; empty is the system's choice.
+    `most_in_flight` is of writes.
     """
 
     root: str | None
@@ -141,15 +144,17 @@ class ZerodhaClient:
 
     async def greet(self) -> Greeting:
         """Ask for the user, the call that proves a session. Raises SessionRefused when there is no token."""
-        found: Greeting = await self._read(self._greet)
-        return found
+        try:
+            return await self._in_turn(self._greet)
+        except _Failed as failed:
+            raise _failure_of(failed) from failed.error
 
     def _greet(self, kite: KiteConnect) -> Greeting:
         """In a thread, so that the times are those of the call."""
         asked_at, self._callers.date = time.time(), ""
         user: Row | BrokerFailure
         try:
-            user = _checked_row(kite.profile())
+            user = _checked_row(self._definite(lambda one: one.profile())(kite))
         except BrokerFailure as error:
             user = error
         except Exception as error:  # of the client: KeyError and TypeError for answers it cannot read
@@ -158,28 +163,40 @@ class ZerodhaClient:
 
     async def _write(self, call: Callable[[KiteConnect], Any]) -> Answer:
         try:
-            taken = await self._in_thread(self._writers, call)
+            taken = await self._in_thread(self._writers, self._definite(call))
         except _Failed as failed:
             return answer_of(failed.error, failed.wire)
-        return Taken(str(taken)) if taken else Unknown("The answer names no order")
+        return Taken(taken) if is_number(taken) else Unknown("The answer names no order")
 
     async def _rows(self, call: Callable[[KiteConnect], Any]) -> list[Row]:
         return _checked_rows(await self._read(call))
 
     async def _read(self, call: Callable[[KiteConnect], Any]) -> Any:
-        await self._turn()
         try:
-            return await self._in_thread(self._readers, call)
+            return await self._in_turn(self._definite(call))
         except _Failed as failed:
             raise _failure_of(failed) from failed.error
 
-    async def _turn(self) -> None:
+    async def _in_turn(self, call: Callable[[KiteConnect], T]) -> T:
         """Reads are spread: Kite takes ten a second of all that are not orders (its forum, 8577)."""
         now = time.monotonic()
         turn = max(now, self._next_read)
         self._next_read = turn + READ_SECONDS
         if turn > now:
             await asyncio.sleep(turn - now)
+        return await self._in_thread(self._readers, call)
+
+    def _definite(self, call: Callable[[KiteConnect], T]) -> Callable[[KiteConnect], T]:
+        """The client takes a yes with an error's status for a yes: we do not."""
+
+        def checked(kite: KiteConnect) -> T:
+            found = call(kite)
+            wire = self._callers.wire
+            if wire is not None and wire.status >= HTTPStatus.MULTIPLE_CHOICES:
+                raise ValueError("An answer with an error's status")
+            return found
+
+        return checked
 
     async def _in_thread(self, threads: ThreadPoolExecutor, call: Callable[[KiteConnect], T]) -> T:
         token = self._endpoint.token()

@@ -31,8 +31,8 @@ class FrameDecoder:
 
     Prices become 1/10,000 rupee: exactly for every segment but CDS, whose divisor of 10,000,000 is finer and is
     rounded half up (its tick size, 0.0025, is a multiple of ours). `refused` counts packets of unknown or
-    truncated length, `repeated` packets that equal the instrument's previous one byte for byte, which Kite sends
-    after a reconnect; neither becomes a tick. Never raises for any bytes.
+    truncated length and what follows a frame's last packet, `repeated` packets that equal the instrument's previous
+    one byte for byte, which Kite sends after a reconnect; none becomes a tick. Never raises for any bytes.
     """
 
     def __init__(self) -> None:
@@ -62,6 +62,8 @@ class FrameDecoder:
             tick = self._packet(body, length)
             if tick is not None:
                 found.append(tick)
+        if at < size:
+            self.refused += 1
         return found
 
     def _packet(self, body: bytes, length: int) -> Tick | None:

@@ -14,6 +14,7 @@ from trading.reconciliation.book import BrokerOrder
 
 REGULAR = "regular"
 LONGEST_TEXT = 300
+LONGEST_NUMBER = 64
 MICRO = Decimal("0.000001")
 PROTECTED = (OrderType.MARKET, OrderType.SL_M)
 Row = dict[str, Any]
@@ -53,7 +54,7 @@ def read_order(row: Row) -> BrokerOrder:
     filled, quantity = read_count(row, "filled_quantity"), read_count(row, "quantity")
     asked_at = read_time(row.get("order_timestamp"))
     return BrokerOrder(
-        broker_order_id=read_text(row, "order_id", required=True),
+        broker_order_id=_read_number(row),
         tag=read_text(row, "tag"),
         variety=read_text(row, "variety") or REGULAR,
         exchange=read_text(row, "exchange"),
@@ -89,6 +90,18 @@ def update_of(order: BrokerOrder, order_id: str, reporter: str) -> OrderUpdate:
         unknown_status=order.unknown_status,
         reporter=reporter,
     )
+
+
+def is_number(found: Any) -> bool:
+    """True for what can be an order's number: digits so far, never long."""
+    return isinstance(found, str) and found.isascii() and found.isalnum() and len(found) <= LONGEST_NUMBER
+
+
+def _read_number(row: Row) -> str:
+    found = row.get("order_id")
+    if not is_number(found):
+        raise BadRow("order_id is no number of an order")
+    return str(found)
 
 
 def read_time(value: Any) -> int:

@@ -44,7 +44,9 @@ INTERVAL = MICROSECONDS // 8
 MOST_A_MINUTE, MOST_A_DAY = 380, 4_900
 KEPT_A_MINUTE, KEPT_A_DAY = 40, 200  # for exits and cancels
 LOCAL_INTERVAL_SECONDS = 0.5
-GRANT_SECONDS = 1.0
+AFTER_LOCAL_SECONDS = 0.25  # Redis does not know of local calls: once it is back its first one waits
+# Between grant and call: calls that all are this late, and those that follow them, are ten in a second, not more.
+GRANT_SECONDS = 0.1
 
 
 class Verdict(StrEnum):
@@ -77,12 +79,15 @@ class OrderBudget:
         self._account = account
         self._redis = client
         self._local_turn = 0.0
+        self._quiet_until = 0.0
 
     async def take(self, lease: str, *, is_exit: bool, now: datetime) -> Grant:
         """Ask for one call of the lease's holder; `now` names the day. Raises RedisError while Redis is away."""
         if not lease:
             return Grant(Verdict.NOT_RUNNER)
         asked = awake_seconds()
+        if asked < self._quiet_until:
+            return Grant(Verdict.WAIT, self._quiet_until - asked)
         day = now.astimezone(IST).date().isoformat()
         keys = [self._keys.order_calls(self._account, what) for what in ("pace", "minute", f"day:{day}")]
         kept_a_minute, kept_a_day = (0, 0) if is_exit else (KEPT_A_MINUTE, KEPT_A_DAY)
@@ -95,7 +100,10 @@ class OrderBudget:
             MOST_A_MINUTE,
         ]
         verdict, wait = await self._redis.eval(TAKE, 4, self._keys.lease(self._account), *keys, *values)
-        return Grant(Verdict(verdict), int(wait) / MICROSECONDS, asked)
+        found = Grant(Verdict(verdict), int(wait) / MICROSECONDS, asked)
+        if found.verdict is Verdict.GRANTED:
+            self._local_turn = asked + LOCAL_INTERVAL_SECONDS
+        return found
 
     def take_locally(self) -> Grant:
         """Ask for one exit or cancel while Redis is away."""
@@ -103,4 +111,5 @@ class OrderBudget:
         if now < self._local_turn:
             return Grant(Verdict.WAIT, self._local_turn - now)
         self._local_turn = now + LOCAL_INTERVAL_SECONDS
+        self._quiet_until = now + AFTER_LOCAL_SECONDS
         return Grant(Verdict.GRANTED, given_at=now)

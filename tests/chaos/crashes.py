@@ -12,7 +12,7 @@ from models.messages import ids
 from models.messages.orders import OrderType, PlannedOrder, Product, Side
 from models.messages.ticks import to_rupees
 from sandbox.scenario import Scenario
-from tests.chaos.live_world import ENDS, LiveWorld, live_settings, quick
+from tests.chaos.live_world import ENDS, Effect, LiveWorld, live_settings, quick
 from tests.exchange import Exchange, synthetic
 from tests.factories import order
 
@@ -81,13 +81,27 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+MOST = {
+    Effect.BEFORE_THE_CALL: 4,
+    Effect.AFTER_THE_CALL: 4,
+    Effect.BEFORE_THE_CANCEL: 1,
+    Effect.AFTER_THE_CANCEL: 1,
+}  # the last occurrence that surely comes, of effects that are rare
+
+
 async def crash_run(exchange: Exchange, folder: Path, redis_port: int, seed: int, orders: int) -> LiveWorld:
     """A run whose worker is killed at one to three of its effects; the returned world has been checked."""
     rng = Random(seed)
     world = LiveWorld(exchange, live_settings(exchange, folder / f"session-{seed}", redis_port, new_namespace()))
-    world.fatal = {rng.randint(1, 25 * orders) for _ in range(rng.randint(1, 3))}
+    world.fatal = {fatal_effect(rng, orders) for _ in range(rng.randint(1, 3))}
     await run(world, rng, seed, orders)
     return world
+
+
+def fatal_effect(rng: Random, orders: int) -> tuple[Effect, int]:
+    """First the kind, so that rare effects have their share of the kills, then its occurrence."""
+    effect = rng.choice(list(Effect))
+    return effect, rng.randint(1, MOST.get(effect, 4 * orders))
 
 
 async def fault_run(exchange: Exchange, folder: Path, redis_port: int, fault: str, seed: int, orders: int) -> LiveWorld:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from enum import StrEnum
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -29,12 +31,11 @@ from faust_app.runtime.lifecycle import WorkerState
 from faust_app.runtime.settings import Settings
 from faust_app.runtime.topics import Topic, Topics
 from models.messages.control import TradingState
-from models.messages.orders import CancelSubmitted, PlannedOrder
-from models.messages.signals import AcceptedSignal
+from models.messages.orders import PlannedOrder
 from sandbox.bodies import order_body
 from tables.journal import Output
 from tests.exchange import Exchange
-from tests.factories import origin
+from tests.factories import cancel_of, decision
 from tests.unit.runtime.configurations import configured
 from trading.market.instruments import Instrument, InstrumentRegistry
 from trading.orders.state import OrderRecord
@@ -48,15 +49,15 @@ ENDS = ("COMPLETE", "CANCELLED", "REJECTED")
 
 
 @contextmanager
-def quick() -> Iterator[None]:
-    """Without the pace of calls, and with an order book that is read often."""
+def quick(pace_microseconds: int = 0, look_seconds: float = 0.05) -> Iterator[None]:
+    """Order calls at another pace, none by default, reads at none, and an order book that is read often."""
     with ExitStack() as stack:
         for module, name, value in (
-            (order_budget, "INTERVAL", 0),
+            (order_budget, "INTERVAL", pace_microseconds),
             (order_budget, "MOST_A_MINUTE", 10**6),
             (client, "READ_SECONDS", 0),
-            (watch, "BUSY_SECONDS", 0.05),
-            (watch, "QUIET_SECONDS", 0.05),
+            (watch, "BUSY_SECONDS", look_seconds),
+            (watch, "QUIET_SECONDS", look_seconds),
         ):
             stack.enter_context(patch.object(module, name, value))
         yield
@@ -79,6 +80,20 @@ def live_settings(exchange: Exchange, session_file: Any, redis_port: int, namesp
         },
         brokers={BROKER: {"enabled": True, "execution": "live", "most_age_seconds": 10**9}},
     )
+
+
+class Effect(StrEnum):
+    """Where a worker may be killed."""
+
+    BEFORE_DECIDING = "before deciding"
+    AFTER_THE_TABLE_WRITE = "after the table write"
+    BEFORE_SENDING = "before sending"
+    AFTER_SENDING = "after sending"
+    BEFORE_THE_COMMIT = "before the commit"
+    BEFORE_THE_CALL = "before the call"
+    AFTER_THE_CALL = "after the call"
+    BEFORE_THE_CANCEL = "before the cancel"
+    AFTER_THE_CANCEL = "after the cancel"
 
 
 class Killed(BaseException):
@@ -111,7 +126,8 @@ class Incarnation:
         finally:
             trading_engine.LiveBroker = LiveBroker  # type: ignore[misc]
         self.engine._registry = InstrumentRegistry(world.instruments)
-        self.engine._trading_state.state_for = lambda broker, strategy: world.trading_state
+        if world.trading_state is not None:
+            self.engine._trading_state.state_for = lambda broker, strategy: world.trading_state
         self.live: LiveBroker = self.engine._exchange
         self.live._stored_at = self.live._reconciliation._complete_at = float("inf")
         self.live._preflight.refusal = lambda: ""  # type: ignore[method-assign]
@@ -122,20 +138,20 @@ class Incarnation:
         place, cancel = writes.place, writes.cancel
 
         async def spied_place(order: PlannedOrder) -> Any:
-            self.step("before the call")
+            self.step(Effect.BEFORE_THE_CALL)
             answer = await place(order)
-            self.step("after the call")
+            self.step(Effect.AFTER_THE_CALL)
             return answer
 
         async def spied_cancel(number: str) -> Any:
-            self.step("before the cancel")
+            self.step(Effect.BEFORE_THE_CANCEL)
             answer = await cancel(number)
-            self.step("after the cancel")
+            self.step(Effect.AFTER_THE_CANCEL)
             return answer
 
         writes.place, writes.cancel = spied_place, spied_cancel
 
-    def step(self, what: str) -> None:
+    def step(self, what: Effect) -> None:
         """An effect is about to happen, or has just happened. Raises Killed."""
         if not self.is_dead and self._world.is_fatal(what):
             self.is_dead = True
@@ -144,9 +160,9 @@ class Incarnation:
             raise Killed(what)
 
     async def _send_all(self, outputs: list[Output]) -> None:
-        self.step("before sending")
+        self.step(Effect.BEFORE_SENDING)
         self._world.append(outputs)
-        self.step("after sending")
+        self.step(Effect.AFTER_SENDING)
 
     async def start(self) -> None:
         """Recover from the tables, then run."""
@@ -155,6 +171,8 @@ class Incarnation:
         self.live.forget()
         self.engine._desks.rebuild(self.engine._partition)
         works = [work for name, work in self._background if name in ("calls", "lease", "order book")]
+        if self._world.trading_state is None:
+            works.append(self.engine.follow_trading_state)
         self._tasks = [asyncio.create_task(self._guarded(work)) for work in (*works, self._consume)]
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -176,13 +194,13 @@ class Incarnation:
             await self._world.wait_for_messages()
 
     async def _handle(self, handler: Callable[[Record], Awaitable[Any]], topic: Topic, record: Record) -> None:
-        self.step("before deciding")
+        self.step(Effect.BEFORE_DECIDING)
         decision = await handler(record)
-        self.step("after the table write")
+        self.step(Effect.AFTER_THE_TABLE_WRITE)
         await self._send_all(decision.outputs)
         if decision.delivered is not None:
             decision.delivered()
-        self.step("before the commit")
+        self.step(Effect.BEFORE_THE_COMMIT)
         self._world.commit(topic)
 
     async def end(self) -> None:
@@ -199,7 +217,7 @@ class Incarnation:
 
 
 class LiveWorld:
-    """The account's world over all lives of its worker. `fatal` names the effect, by number, that kills each life."""
+    """The account's world over all lives of its worker. `fatal` names effects that kill: the kind, and which of it."""
 
     def __init__(self, exchange: Exchange, settings: Settings) -> None:
         self.exchange = exchange
@@ -210,10 +228,10 @@ class LiveWorld:
         self.opened_at = 0
         self._open()
         self.tables: dict[str, dict[str, bytes]] = {}
-        self.trading_state = TradingState.ACTIVE
-        self.steps: list[str] = []
-        self.fatal: set[int] = set()
-        self.kills: list[str] = []
+        self.trading_state: TradingState | None = TradingState.ACTIVE  # None: the one in Redis
+        self.steps: Counter[Effect] = Counter()
+        self.fatal: set[tuple[Effect, int]] = set()
+        self.kills: list[Effect] = []
         self.died = asyncio.Event()
         self._logs: dict[str, list[bytes]] = {}
         self._done: dict[Topic, int] = {}
@@ -248,9 +266,9 @@ class LiveWorld:
         """A wall clock that runs faster, so that patience is not waited for."""
         return time.time() + (time.monotonic() - self._began) * (TIMES_FASTER - 1)
 
-    def is_fatal(self, what: str) -> bool:
-        self.steps.append(what)
-        if len(self.steps) not in self.fatal:
+    def is_fatal(self, what: Effect) -> bool:
+        self.steps[what] += 1
+        if (what, self.steps[what]) not in self.fatal:
             return False
         self.kills.append(what)
         return True
@@ -277,27 +295,16 @@ class LiveWorld:
 
     def accept(self, order: PlannedOrder) -> None:
         """Risk approves an order."""
-        accepted = AcceptedSignal(
-            signal_id=order.signal_id, account=ACCOUNT, strategy=order.strategy, orders=(order,), origin=origin()
-        )
-        self._raise(Topic.SIGNALS_VALIDATED, accepted, f"decision of {order.order_id}", order.event_time)
+        name = self.topics.name(Topic.SIGNALS_VALIDATED, BROKER)
+        self.append([Output(name, ACCOUNT.encode(), encode(decision(order, BROKER, ACCOUNT)))])
 
     def cancel(self, order: PlannedOrder) -> None:
         """Somebody wants the rest of an order cancelled."""
-        body = CancelSubmitted(
-            order_id=order.order_id,
-            account=ACCOUNT,
-            strategy=order.strategy,
-            instrument=order.instrument,
-            instrument_token=order.instrument_token,
-            reason="test",
-            event_time=order.event_time,
+        body, at = cancel_of(order, order.event_time), event_time(order.event_time)
+        envelope = root(
+            body, message_id=f"cancel of {order.order_id}", broker=BROKER, key=ACCOUNT, source="test", at=at
         )
-        self._raise(Topic.ORDERS_SUBMITTED, body, f"cancel of {order.order_id}", order.event_time)
-
-    def _raise(self, topic: Topic, body: Any, message_id: str, at: int) -> None:
-        envelope = root(body, message_id=message_id, broker=BROKER, key=ACCOUNT, source="test", at=event_time(at))
-        self.append([Output(self.topics.name(topic, BROKER), ACCOUNT.encode(), encode(envelope))])
+        self.append([Output(self.topics.name(Topic.ORDERS_SUBMITTED, BROKER), ACCOUNT.encode(), encode(envelope))])
 
     async def run_until(self, condition: Callable[[], bool], what: str) -> None:
         """Run, restarting the worker whenever it is killed, until the condition holds."""
@@ -337,6 +344,16 @@ class LiveWorld:
         """Bodies on a topic, each once."""
         found = {one.id: one.data for one in map(decode_any, self._logs.get(self.topics.name(topic, BROKER), []))}
         return list(found.values())
+
+    @property
+    def logs(self) -> dict[str, list[bytes]]:
+        """Every message there was, by topic."""
+        return self._logs
+
+    def repeat(self, topic: Topic) -> None:
+        """Everything on a topic comes once more."""
+        name = self.topics.name(topic, BROKER)
+        self.append([Output(name, None, value) for value in list(self._logs.get(name, ()))])
 
     def book(self) -> list[dict[str, Any]]:
         """The exchange's own list of orders."""
@@ -378,6 +395,7 @@ class LiveWorld:
         return self.life is not None and all(self.next_record(topic) is None for topic in CONSUMED)
 
     def describe(self) -> str:
-        """For a failure: where every order stands."""
-        ours = [(tag, one.status.value, one.filled_quantity, one.reason) for tag, one in self.records().items()]
-        return f"kills {self.kills}, ours {ours}"
+        """For a failure: where orders stand, those that have not ended first."""
+        ours = sorted(self.records().values(), key=lambda one: one.status.is_terminal)
+        told = [(one.order.tag, one.status.value, one.filled_quantity, one.reason) for one in ours]
+        return f"kills {self.kills}, {len(told)} orders, among them {told[:20]}"

@@ -23,14 +23,6 @@ def exchange() -> Iterator[Exchange]:
     running.stop()
 
 
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    found = RedisServer(tmp_path_factory.mktemp("redis"))
-    found.start()
-    yield found
-    found.stop()
-
-
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_kill_between_any_two_effects_loses_and_doubles_nothing(
     exchange: Exchange, redis: RedisServer, tmp_path: Path, seed: int

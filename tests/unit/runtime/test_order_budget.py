@@ -134,9 +134,25 @@ async def test_the_local_budget_of_exits_is_small(settings: Settings, client: Re
     assert 0 < second.wait_seconds <= 0.5
 
 
+async def test_local_calls_keep_away_from_those_redis_granted(
+    settings: Settings, client: Redis, lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = order_budget.awake_seconds()
+    monkeypatch.setattr(order_budget, "awake_seconds", lambda: now)
+    budget = OrderBudget(settings, client, ACCOUNT)
+    assert (await budget.take(lease.value, is_exit=True, now=NOW)).verdict is Verdict.GRANTED
+    assert budget.take_locally().wait_seconds == pytest.approx(0.5)
+    now += 0.5
+    assert budget.take_locally().verdict is Verdict.GRANTED
+    now += 0.24
+    assert (await budget.take(lease.value, is_exit=True, now=NOW)).verdict is Verdict.WAIT
+    now += 0.02
+    assert (await budget.take(lease.value, is_exit=True, now=NOW)).verdict is Verdict.GRANTED
+
+
 def test_a_grant_is_for_now(monkeypatch: pytest.MonkeyPatch) -> None:
     grant = Grant(Verdict.GRANTED, given_at=100.0)
-    for now, is_fresh in ((100.9, True), (101.0, False), (4_000.0, False)):
+    for now, is_fresh in ((100.09, True), (100.11, False), (4_000.0, False)):
         monkeypatch.setattr(order_budget, "awake_seconds", lambda now=now: now)
         assert grant.is_fresh is is_fresh
     assert not Grant(Verdict.WAIT, given_at=4_000.0).is_fresh
