@@ -22,12 +22,13 @@ from agents.order_desk import OrderDesks
 from agents.paper_exchange import PaperBroker
 from agents.recent_frames import read_again
 from agents.reference import Reference
+from agents.withdrawals import Withdrawals
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
 from faust_app.runtime.codec import decode, decode_any, decode_frame, decode_one_of
 from faust_app.runtime.consume import Decision, Record
 from faust_app.runtime.errors import DecodeError
-from faust_app.runtime.topics import Topic
+from faust_app.runtime.topics import SHARED, Topic
 from faust_app.runtime.trading_state import TradingStateView
 from models.messages import ids
 from models.messages.control import TradingState
@@ -35,6 +36,7 @@ from models.messages.envelope import Envelope
 from models.messages.orders import (
     CallAttempted,
     CancelSubmitted,
+    ClockMoved,
     OrderAcknowledged,
     OrderFailed,
     OrderPushed,
@@ -44,6 +46,7 @@ from models.messages.orders import (
     PlannedOrder,
 )
 from models.messages.signals import AcceptedSignal
+from models.messages.ticks import FRAME_VERSION, TickFrame
 from tables import orders as orders_table
 from tables.journal import Output
 from trading.market.instruments import Instrument, InstrumentRegistry
@@ -72,6 +75,9 @@ class TradingEngine:
             broker=worker.broker,
             told=self._told,
         )
+        self._withdrawals = Withdrawals(
+            worker, self._orders, self._trading_state, self._desks, self._find, group=self._exchange.group
+        )
         self._reference = Reference(worker)
         self._registry = InstrumentRegistry(())
         self._days: dict[int, date] = {}  # partition -> trading day of its newest order
@@ -95,6 +101,7 @@ class TradingEngine:
         await self._ready()
         self._orders.forget()
         self._exchange.forget()
+        self._withdrawals.forget()
         self._desks.rebuild(self._partition)
         async for partition, raw in read_again(self._worker, self._worker.topics.name(Topic.MARKET_TICKS)):
             self.remember(partition, raw)
@@ -107,6 +114,7 @@ class TradingEngine:
             frame = decode_frame(raw)
         except DecodeError:
             return  # it went to the dead letters when it was handled
+        self._withdrawals.clock.hear(frame.event_time)
         self._exchange.remember(partition, frame, raw)
         self._desks.remember(partition, frame)
 
@@ -166,6 +174,7 @@ class TradingEngine:
 
     def _noted(self, order_id: str) -> None:
         self._exchange.noted(order_id)
+        self._withdrawals.noted(order_id)
 
     def _forget_old_days(self, partition: int, at: int) -> None:
         """Once a day and partition: drop the finished orders of earlier days. The ledger has them."""
@@ -199,15 +208,18 @@ class TradingEngine:
         """The brackets are looked at when the clock moves; the paper exchange meets the frame."""
         frame = decode_frame(record.value)
         self._processed.inc(len(frame.ticks))
+        self._withdrawals.clock.hear(frame.event_time)
         outputs = self._desks.on_frame(record, frame)
         return Decision(outputs + self._exchange.on_frame(record, frame))
 
     async def on_update(self, record: Record) -> Decision:
         """Fold a broker's report into the order; what is new in it becomes an acknowledgement, fills, a failure."""
-        envelope = decode_one_of((OrderUpdate, OrderPushed, CallAttempted), record.value)
+        envelope = decode_one_of((OrderUpdate, OrderPushed, CallAttempted, ClockMoved), record.value)
         await self._ready()
         if isinstance(envelope.data, CallAttempted):
             return self._mark(record, envelope.data)
+        if isinstance(envelope.data, ClockMoved):
+            return self._move_clock(record, envelope)
         update = envelope.data
         if isinstance(update, OrderPushed):
             found = self._exchange.read(update)
@@ -240,6 +252,12 @@ class TradingEngine:
                 change.put(body.order_id, known, [])
             outputs = change.commit()
         return Decision(outputs, delivered=lambda: self._noted(body.order_id))
+
+    def _move_clock(self, record: Record, envelope: Envelope[ClockMoved]) -> Decision:
+        """The brackets are looked at without the feed, as if a frame without ticks had come."""
+        moved = envelope.data
+        frame = TickFrame(FRAME_VERSION, envelope.id, moved.run_id, 0, moved.at, 0, SHARED, ())
+        return Decision(self._desks.on_frame(record, frame))
 
     def _consequences(self, folded: Folded, cause: Envelope[OrderUpdate]) -> list[Output]:
         outputs = []
@@ -311,4 +329,5 @@ def attach(worker: Worker) -> None:
     worker.consume(name(Topic.MARKET_TICKS), stage.on_frame)
     worker.background("reference", stage.load)
     worker.background("trading state", stage.follow_trading_state)
+    worker.background("withdrawals", stage._withdrawals.run)
     worker.on_recovered(stage.forget)

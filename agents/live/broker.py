@@ -17,6 +17,7 @@ from agents.live.calls import Cancel, Place
 from agents.live.dispatcher import Dispatcher, Writes
 from agents.live.gate import Gate
 from agents.live.journal import CallJournal
+from agents.live.poller import SILENT
 from agents.live.watch import BookWatch
 from agents.live.writes import DryRun, ZerodhaWrites
 from brokers.zerodha.client import Endpoint, ZerodhaClient
@@ -112,7 +113,7 @@ class LiveBroker:
             now=now,
             clock=lambda: int(self._event_second()),
         )
-        trading_state.on_halt(self._dispatcher.drained)
+        trading_state.on_halt(self._dispatcher.drained, self._unanswered)
         for name, work in (
             ("calls", self._dispatcher.run),
             ("lease", self._lease.run),
@@ -127,6 +128,11 @@ class LiveBroker:
 
     def _event_second(self) -> float:
         return float(self._clock or self._now())
+
+    def _unanswered(self) -> list[str]:
+        """Orders whose calls have not ended, or have had no answer."""
+        silent = [one.order.order_id for one in self._records() if one.attempted_at and one.status in SILENT]
+        return list(dict.fromkeys([*self._dispatcher.in_flight, *silent]))
 
     def _records(self) -> Iterator[OrderRecord]:
         return (record for _, record in self._orders.states())
@@ -166,6 +172,7 @@ class LiveBroker:
             known = change.get(body.order_id)
             if known is not None and known.is_open:
                 known.cancel_wanted = True
+                known.is_overdue = known.is_overdue or body.is_overdue
                 change.put(body.order_id, known, [])
             return change.commit()
 

@@ -40,6 +40,7 @@ NO_BROKERS = ("shared", "market", "control")  # first parts of topics without a 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[float, Field(gt=0)]
+Percent = Annotated[Decimal, Field(gt=0, le=100)]
 
 
 class Section(BaseModel):
@@ -133,6 +134,21 @@ class BrokerSettings(Section):
     account: str = Field("main", pattern=r"^[a-z0-9_-]{1,32}$", description="account name")
     start_cash: Decimal = Field(Decimal("1000000"), gt=0, description="cash of a new account, rupees")
     most_age_seconds: Positive = Field(5.0, description="live: an entry whose tick came longer ago is not sent")
+    exit_deadline_seconds: int = Field(
+        10,
+        ge=1,
+        le=600,
+        description="live: an exit at the market still open so long after its call is repriced",
+    )
+    exit_protection_percents: tuple[Percent, ...] = Field(
+        (Decimal(1), Decimal(2), Decimal(3), Decimal(5)),
+        min_length=1,
+        max_length=20,
+        description="live: market protection of an exit each time it is repriced; one try more than there are steps",
+    )
+    square_off_lead_seconds: int = Field(
+        120, ge=0, le=3600, description="live: so long before they must be flat intraday positions are left"
+    )
     delivery_alarm_days: int = Field(
         5, ge=0, le=90, description="calendar days before expiry from which a contract that ends in delivery alarms"
     )

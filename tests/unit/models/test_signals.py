@@ -36,7 +36,7 @@ from trading.strategies.base import Wish
         ),
         (
             {"intent": Intent.CLOSE, "stop_loss": Decimal(9)},
-            "A stop loss and a target go with an entry, not with a close",
+            "A stop loss and a target go with an entry, not with an exit",
         ),
         ({"market_protection": Decimal(0)}, "market_protection is 0, it must be -1 or a percentage"),
     ],
