@@ -31,7 +31,7 @@ from models.messages.orders import (
     Product,
 )
 from models.messages.portfolio import PortfolioSnapshot, PositionSnapshot, SnapshotCause
-from models.messages.signals import AcceptedSignal, SquareOffDue
+from models.messages.signals import AcceptedSignal, DeniedSignal, ExitsDue, SquareOffDue
 from models.messages.validation import LATEST_SECOND, MAX_MONEY, MAX_QUANTITY
 from tests import factories as build
 
