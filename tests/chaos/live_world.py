@@ -222,6 +222,10 @@ class LiveWorld:
         )
         exchange.sandbox.broker.updates._send = self._push
 
+    def new_life(self) -> Incarnation:
+        """Another worker on the same tables and topics."""
+        return Incarnation(self)
+
     async def _push(self, text: str) -> None:
         """In the exchange's loop: what the market feed does with a text frame."""
         outputs = self._forwarder.outputs(text.encode(), self.now())
@@ -298,7 +302,7 @@ class LiveWorld:
             assert time.monotonic() < deadline, f"{what}: {self.describe()}"
             if self.life is None:
                 self.died.clear()
-                self.life = Incarnation(self)
+                self.life = self.new_life()
                 await self.life.start()
             if self.died.is_set():
                 await self.life.end()
