@@ -146,11 +146,22 @@ class TradingEngine:
         envelope = decode_any(record.value)
         await self._ready()
         if isinstance(envelope.data, CancelSubmitted):
-            order_id = envelope.data.order_id
-            return Decision(self._exchange.cancel(record, envelope.data), delivered=lambda: self._noted(order_id))
+            return self._cancel(record, envelope.data)
         if isinstance(envelope.data, OrderSubmitted):
             return self._take_in(record, envelope)
         raise DecodeError(f"A {envelope.type} message is no intent")
+
+    def _cancel(self, record: Record, body: CancelSubmitted) -> Decision:
+        """Store the wish with the order, then tell the exchange."""
+        with self._orders.transaction(record.source, record.offset) as change:
+            known = None if change.applied(body.order_id) else change.get(body.order_id)
+            if known is not None and known.is_open:
+                known.cancel_wanted = True
+                known.is_overdue = known.is_overdue or body.is_overdue
+                change.put(body.order_id, known, [])
+            outputs = change.commit()
+        outputs = outputs + self._exchange.cancel(record, body)
+        return Decision(outputs, delivered=lambda: self._noted(body.order_id))
 
     def _take_in(self, record: Record, envelope: Envelope[OrderSubmitted]) -> Decision:
         """Record an order; unless it is refused at the last moment or has to wait, hand it to the paper exchange."""

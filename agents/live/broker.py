@@ -165,16 +165,8 @@ class LiveBroker:
         return []
 
     def cancel(self, record: Record, body: CancelSubmitted) -> list[Output]:
-        """Store the wish; the call waits for its turn, and again until the order has ended."""
-        with self._orders.transaction(record.source, record.offset) as change:
-            if change.applied(body.order_id):
-                return change.commit()
-            known = change.get(body.order_id)
-            if known is not None and known.is_open:
-                known.cancel_wanted = True
-                known.is_overdue = known.is_overdue or body.is_overdue
-                change.put(body.order_id, known, [])
-            return change.commit()
+        """Nothing yet: the call waits for its turn once the wish is stored, and again until the order has ended."""
+        return []
 
     def read(self, pushed: OrderPushed) -> OrderUpdate | None:
         """By the order's tag; the number may not be known yet. Of orders of others the book is asked."""

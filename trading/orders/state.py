@@ -91,8 +91,8 @@ class OrderRecord(msgspec.Struct, kw_only=True):
 
     `held` orders wait, unsent, until exits of their position that are on their way have ended; then they are sent as if
     at event second `not_before`, after their instrument's tick `after_sequence`. An entry that brings its own exits has
-    a `bracket`. Of a live broker, by the wall clock: since `attempted_at` the order may be there, it is never sent
-    again; `cancel_wanted` when its rest is to be cancelled there, `is_overdue` when that is for not filling in time.
+    a `bracket`. `cancel_wanted` when its rest is to be cancelled, `is_overdue` when that is for not filling in time.
+    Of a live broker, by the wall clock: since `attempted_at` the order may be there, it is never sent again.
     """
 
     order: PlannedOrder
