@@ -23,7 +23,7 @@ from faust_app.runtime.topics import Topic
 from faust_app.runtime.trading_state import TradingStateStore, redis_client
 from models.messages.control import TradingState
 from models.messages.orders import OrderFailed, PlannedOrder
-from models.messages.signals import Signal
+from models.messages.signals import DeniedSignal, Signal
 from models.messages.ticks import to_rupees
 from tests.chaos.live_world import ACCOUNT, BROKER, Incarnation, LiveWorld, quick
 from tests.exchange import Exchange
@@ -190,6 +190,10 @@ class FlattenWorld(LiveWorld):
         """Exits that were approved, in order."""
         approved = [order for one in self.events(Topic.SIGNALS_VALIDATED) for order in one.orders]
         return [order for order in approved if order.reduces]
+
+    def denials(self) -> list[DeniedSignal]:
+        """Signals that were denied."""
+        return self.events(Topic.SIGNALS_REJECTED)
 
     def events_failed(self) -> list[OrderFailed]:
         """Orders that ended without filling."""

@@ -317,11 +317,15 @@ class LiveWorld:
             self.exchange.ask("POST", "/clock", {"seconds": int(self.now() - self._passed)})
             self._passed = self.now()
 
-    async def end(self) -> None:
-        """Stop the worker for good."""
+    async def stop_life(self) -> None:
+        """Stop the worker; the next run begins another."""
         if self.life is not None:
             await self.life.end()
             self.life = None
+
+    async def end(self) -> None:
+        """Stop the worker for good."""
+        await self.stop_life()
 
     def records(self) -> dict[str, OrderRecord]:
         """Our orders by tag."""

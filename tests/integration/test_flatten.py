@@ -63,6 +63,8 @@ async def hold(world: FlattenWorld, quantity: int = 10) -> None:
         f"{fourth.key} momentum": -quantity,
     }
     await world.run_until(lambda: world.believed() == expected and world.is_idle(), "positions")
+    bought = world.second()
+    await world.run_until(lambda: world.second() > bought, "the next second: signals of this one come before its fills")
 
 
 def rest(world: FlattenWorld) -> None:
@@ -92,6 +94,7 @@ async def test_working_orders_are_cancelled_and_positions_closed_with_the_feed_d
     assert never_crossed(world)
     cancelled = [one.order.quantity for one in world.events_failed() if one.outcome is OrderStatus.CANCELLED]
     assert sorted(cancelled) == [7, 10]
+    assert [one.order_type for one in world.exits()].count(OrderType.LIMIT) == 1
 
 
 async def test_an_exit_without_a_market_is_priced_again_wider_each_time(world: FlattenWorld) -> None:
@@ -199,12 +202,26 @@ async def test_kills_in_the_middle_change_nothing(world: FlattenWorld, seed: int
     assert len(tags) == len(set(tags))
 
 
+async def test_the_wish_survives_a_restart_of_everything(world: FlattenWorld, redis: RedisServer) -> None:
+    await hold(world)
+    rest(world)
+    third = world.instruments[2]
+    world.book_of(third, "8")
+    await world.run_until(lambda: len(world.working()) == 2, "resting orders")
+    await world.flatten()
+    await world.run_until(lambda: list(world.positions()) == [third.key], "one is left")
+    await world.stop_life()
+    redis.stop()
+    redis.start()
+    world.book_of(third, "0.01")
+    await world.run_until(lambda: is_flat(world), "flat")
+    assert never_crossed(world)
+
+
 async def test_an_exit_of_a_strategy_is_chased_without_any_halt(world: FlattenWorld) -> None:
     await hold(world)
     third = world.instruments[2]
     world.book_of(third, "1.5")
-    bought = world.second()
-    await world.run_until(lambda: world.second() > bought, "the next second")
     world.wish("close", third, intent=Intent.REDUCE, side=SELL, quantity=4)
     await world.run_until(lambda: world.positions().get(third.key) == 6 and not world.working(), "four are sold")
     assert [one.market_protection for one in world.exits()] == [Decimal(-1), Decimal(1), Decimal(2)]
