@@ -12,6 +12,7 @@ from collections.abc import Callable
 import structlog
 from aiokafka.errors import KafkaError
 from faust.exceptions import NotReady, ProducerSendError
+from msgspec.structs import replace
 
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
@@ -126,9 +127,13 @@ class Exits:
     def raised(self, exposure: Exposure, due: ExitsDue) -> list[Signal]:
         """The exits that are due. Those of an operator whose wish has ended meanwhile are not raised."""
         wanted = self._trading_state.flattening(self._broker)
+        still = replace(
+            due,
+            everything=due.everything and wanted.everything,
+            strategies=tuple(one for one in due.strategies if wanted.concerns(one)),
+        )
         begin_round(exposure, due.revision)
-        found = list(exits_due(exposure, due, self._chasing))
-        return [one for one in found if due.intraday or wanted.concerns(one.strategy)]
+        return list(exits_due(exposure, still, self._chasing))
 
     def after_failed(self, exposure: Exposure, failed: OrderFailed) -> list[Signal]:
         """The exit that follows one that found no market in time; an alarm after the last one."""

@@ -136,8 +136,10 @@ class TradingEngine:
         )
 
     def _count_submitted(self, accepted: AcceptedSignal) -> None:
-        seconds = (time.time_ns() - accepted.origin.received_ns) / NANOSECONDS
         metrics.ORDERS_SUBMITTED.labels(self._broker).inc(len(accepted.orders))
+        if not accepted.origin.received_ns:
+            return  # no tick is behind it
+        seconds = (time.time_ns() - accepted.origin.received_ns) / NANOSECONDS
         metrics.TICK_TO_ORDER_SECONDS.labels(self._broker).observe(seconds)
         metrics.note_maximum(metrics.TICK_TO_ORDER_MAX.labels(self._broker), seconds)
 
@@ -312,11 +314,13 @@ class TradingEngine:
     def _count_folded(self, folded: Folded, was_open: bool) -> None:
         for alarm in folded.alarms:
             self._raise_alarm(alarm, folded.record.order.order_id)
-        seconds = (time.time_ns() - folded.record.order.received_ns) / NANOSECONDS
+        received_ns = folded.record.order.received_ns
         self._noted(folded.record.order.order_id)
         for _ in folded.fills:
             metrics.FILLS.labels(self._broker).inc()
-            metrics.TICK_TO_FILL_SECONDS.labels(self._broker).observe(seconds)
+            if received_ns:
+                seconds = (time.time_ns() - received_ns) / NANOSECONDS
+                metrics.TICK_TO_FILL_SECONDS.labels(self._broker).observe(seconds)
         if was_open and folded.record.status.is_terminal:
             metrics.ORDERS_OPEN.labels(self._broker).dec()
             metrics.ORDERS_FINISHED.labels(self._broker, folded.record.status.value).inc()

@@ -42,7 +42,7 @@ class Origin(Checked, frozen=True, kw_only=True):
     event_time: Seconds  # of the tick
     clock: Seconds  # of the frame; later than event_time when the tick was stale
     price: Decimal
-    received_ns: Nanoseconds  # wall clock at the feed, for latency metrics only
+    received_ns: Nanoseconds  # wall clock at the feed, for latency metrics only; 0 when no tick is behind it
 
 
 class Terms(Checked, frozen=True, kw_only=True):
@@ -137,7 +137,6 @@ class ExitsDue(Checked, frozen=True, kw_only=True):
     everything: bool = False
     strategies: tuple[Text, ...] = ()
     intraday: bool = False
-    received_ns: Nanoseconds = 0
 
     def closes(self, strategy: str) -> bool:
         """True when an operator wants the strategy's positions closed."""

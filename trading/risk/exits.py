@@ -131,7 +131,7 @@ def follow_up(exposure: Exposure, failed: OrderFailed, chasing: Chasing, *, run_
     if not failed.is_overdue or rest <= 0 or tries is None or tries.count >= chasing.most_tries or position is None:
         return None
     after = max(failed.event_time, order.event_time) + 1  # in that second itself the order counts as working
-    due = ExitsDue(account=order.account, run_id=run_id or order.run_id, clock=after, received_ns=order.received_ns)
+    due = ExitsDue(account=order.account, run_id=run_id or order.run_id, clock=after)
     return _exit(exposure, position, order.side, rest, due, f"{CAUSE} after {order.order_id}", chasing, tries)
 
 
@@ -166,7 +166,7 @@ def _exit(
             event_time=due.clock,
             clock=due.clock,
             price=_price(position, chasing.marks),
-            received_ns=due.received_ns,
+            received_ns=0,
         ),
     )
 
