@@ -226,3 +226,15 @@ async def test_an_exit_of_a_strategy_is_chased_without_any_halt(world: FlattenWo
     await world.run_until(lambda: world.positions().get(third.key) == 6 and not world.working(), "four are sold")
     assert [one.market_protection for one in world.exits()] == [Decimal(-1), Decimal(1), Decimal(2)]
     assert {one.quantity for one in world.exits()} == {4}
+
+
+async def test_a_halt_names_the_calls_that_had_no_answer(world: FlattenWorld) -> None:
+    await world.run_until(lambda: world.life is not None and world.life.engine._trading_state.is_current, "the states")
+    world.exchange.fault("no_answer", endpoints=["POST /orders/*"], accepted=False)
+    world.wish("silent", world.instruments[0], side=BUY, quantity=1)
+    await world.run_until(lambda: bool(world.life and world.life.live._dispatcher.in_flight), "the call")
+    revision = await world.store.write("all", TradingState.HALTED, "test", "")
+    applied, late = await world.run_while(world.store.wait_applied(revision, 10))
+    assert (applied, late) == ([RISK, ENGINE], [])
+    (record,) = world.records().values()
+    assert await world.store.calls_in_flight(revision) == {ENGINE: [record.order.order_id]}
