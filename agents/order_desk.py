@@ -71,6 +71,11 @@ class OrderDesks:
         """A record was stored."""
         self._desks[partition].note(record)
 
+    @property
+    def waiting(self) -> list[int]:
+        """Partitions in which something may have to be done when the clock moves."""
+        return [partition for partition, desk in self._desks.items() if desk.watched()]
+
     def _record(self, order_id: str) -> OrderRecord | None:
         row = self._orders.row(order_id)
         return None if row is None else row[1]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import structlog
 from msgspec.structs import replace
 
 from agents.events import Events
+from agents.exits import Exits
 from agents.limits import LimitsBook
 from agents.reference import Reference
 from faust_app.runtime import metrics
@@ -21,12 +23,12 @@ from models.messages import ids
 from models.messages.envelope import Envelope
 from models.messages.orders import OrderFailed, OrderFilled
 from models.messages.reconciliation import ReconciliationDifference, ReconciliationRound
-from models.messages.signals import AcceptedSignal, DeniedSignal, Signal, SquareOffDue
+from models.messages.signals import AcceptedSignal, DeniedSignal, ExitsDue, Signal, SquareOffDue
 from tables import exposure as exposure_table
 from tables.journal import Output
 from trading.accounting.account import mark_to_market, new_account
 from trading.market.instruments import Instrument, InstrumentRegistry
-from trading.market.sessions import phase, square_off, trading_day
+from trading.market.sessions import phase, trading_day
 from trading.reconciliation.kinds import blocking_differences
 from trading.risk.exposure import Exposure, apply_failed, apply_fill, reserve, roll_day
 from trading.risk.groups import Leg, collect, decide_together
@@ -49,8 +51,9 @@ class RiskManager:
         self._registry = InstrumentRegistry(())
         self._view = MarketView(worker.settings, self._registry)
         self._trading_state = TradingStateView(worker.settings, worker=f"{worker.stage}.{worker.broker}")
-        account = worker.settings.account_key(worker.broker)
-        self._limits = LimitsBook(self._reference, account, worker.settings.risk.model_dump())
+        self._account = worker.settings.account_key(worker.broker)
+        self._limits = LimitsBook(self._reference, self._account, worker.settings.risk.model_dump())
+        self._exits = Exits(worker, self._trading_state, self._view, self._find, self._known)
 
     async def load(self) -> None:
         """Instruments and limits, before the first message."""
@@ -58,15 +61,24 @@ class RiskManager:
         self._registry = self._view.registry = InstrumentRegistry(found)
         await self._limits.ready()
 
+    def _find(self, token: int) -> Instrument | None:
+        return self._registry.by_token(token)
+
+    def _known(self) -> Exposure | None:
+        row = self._table.row(self._account)
+        return None if row is None else row[1]
+
     async def forget(self) -> None:
         """Partitions moved: read exposures from the table again."""
         self._table.forget()
 
     async def on_signal(self, record: Record) -> Decision:
-        """Accept or deny one signal, or raise what the square-off asks for."""
-        envelope = decode_one_of((Signal, SquareOffDue), record.value)
+        """Accept or deny one signal, or raise the exits that are due."""
+        envelope = decode_one_of((Signal, SquareOffDue, ExitsDue), record.value)
         if isinstance(envelope.data, SquareOffDue):
             return await self._leave(record, envelope)
+        if isinstance(envelope.data, ExitsDue):
+            return await self._raise_exits(record, envelope)
         signal = envelope.data
         await self._ready(signal.instrument_token)
         with self._table.transaction(record.source, record.offset) as change:
@@ -98,7 +110,7 @@ class RiskManager:
             asked = square_offs(
                 exposure.account,
                 due.clock,
-                self._square_off_second,
+                self._exits.begins,
                 self._view.prices,
                 run_id=due.run_id,
                 broker=self._broker,
@@ -108,15 +120,24 @@ class RiskManager:
             change.put(due.account, exposure, [self._exit(one, envelope) for one in exits])
             return Decision(change.commit(), delivered=lambda: self._tell(exits))
 
-    def _square_off_second(self, token: int, second: int) -> int | None:
-        return square_off(self._registry.by_token(token), trading_day(second))
+    async def _raise_exits(self, record: Record, envelope: Envelope[ExitsDue]) -> Decision:
+        """Raise exits until positions are flat; they are signals to be decided like all others."""
+        due = envelope.data
+        await self._ready(0)
+        raised: list[Signal] = []
+
+        def change_it(exposure: Exposure) -> list[Output]:
+            raised.extend(self._exits.raised(exposure, due))
+            return [self._exit(one, envelope) for one in raised]
+
+        return self._apply(record, due.account, due.clock, change_it, lambda: self._tell(raised))
 
     def _partition(self, token: int) -> int:
         """Of the instrument's ticks; the first one speaks for instruments nobody knows."""
         instrument = self._registry.by_token(token)
         return 0 if instrument is None else self._worker.topics.partition(instrument.co_location_group)
 
-    def _exit(self, signal: Signal, cause: Envelope[SquareOffDue]) -> Output:
+    def _exit(self, signal: Signal, cause: Envelope[Any]) -> Output:
         return self._events.by_account(
             Topic.SIGNALS_RAW,
             signal,
@@ -128,7 +149,7 @@ class RiskManager:
 
     def _tell(self, exits: Iterable[Signal]) -> None:
         for one in exits:
-            log.info("squaring_off", strategy=one.strategy, instrument=one.instrument)
+            log.info("leaving", strategy=one.strategy, instrument=one.instrument, reason=one.reason)
 
     def _leg(self, signal: Signal, exposure: Exposure) -> Leg:
         instrument = self._registry.by_token(signal.instrument_token)
@@ -141,7 +162,7 @@ class RiskManager:
             clock=max(self._view.clock, signal.origin.clock) if self._same_run(signal) else signal.origin.clock,
             phase=phase(instrument, at),
             trading_state=self._trading_state.state_for(self._broker, signal.strategy),
-            square_off=square_off(instrument, trading_day(at)),
+            square_off=self._exits.begins(signal.instrument_token, at),
             open_differences=differences,
         )
 
@@ -181,20 +202,24 @@ class RiskManager:
         instrument = self._registry.by_token(filled.order.instrument_token)
         if instrument is None:
             raise LookupError(f"No instrument has token {filled.order.instrument_token}")
-        return self._apply(
-            record,
-            filled.order.account,
-            filled.event_time,
-            lambda exposure: apply_fill(exposure, filled, instrument),
-        )
+
+        def change_it(exposure: Exposure) -> list[Output]:
+            apply_fill(exposure, filled, instrument)
+            self._exits.after_filled(exposure, filled)
+            return []
+
+        return self._apply(record, filled.order.account, filled.event_time, change_it)
 
     async def on_failed(self, record: Record) -> Decision:
-        """A failed order frees what it had reserved."""
+        """A failed order frees what it had reserved; an exit that was still wanted is followed by another."""
         envelope = decode(OrderFailed, record.value)
         failed = envelope.data
-        return self._apply(
-            record, failed.order.account, failed.event_time, lambda exposure: apply_failed(exposure, failed)
-        )
+
+        def change_it(exposure: Exposure) -> list[Output]:
+            apply_failed(exposure, failed)
+            return [self._exit(one, envelope) for one in self._exits.after_failed(exposure, failed)]
+
+        return self._apply(record, failed.order.account, failed.event_time, change_it)
 
     async def on_reconciliation(self, record: Record) -> Decision:
         """What differs from the broker now, of which entries have to wait for some."""
@@ -203,20 +228,27 @@ class RiskManager:
         if isinstance(body, ReconciliationDifference):
             return Decision()  # the round that follows has all of them
 
-        def replace_differences(exposure: Exposure) -> None:
+        def replace_differences(exposure: Exposure) -> list[Output]:
             exposure.differences = blocking_differences(body.open)
+            return []
 
         return self._apply(record, body.account, body.at, replace_differences)
 
-    def _apply(self, record: Record, account: str, at: int, change_it: Callable[[Exposure], None]) -> Decision:
+    def _apply(
+        self,
+        record: Record,
+        account: str,
+        at: int,
+        change_it: Callable[[Exposure], list[Output]],
+        delivered: Callable[[], None] | None = None,
+    ) -> Decision:
         """Change an exposure; it recognises what it has seen before."""
         with self._table.transaction(record.source, record.offset) as change:
             if change.applied(account):
                 return Decision(change.commit(), duplicate=True)
             exposure = self._exposure(change.get(account), account, at)
-            change_it(exposure)
-            change.put(account, exposure, [])
-            return Decision(change.commit())
+            change.put(account, exposure, change_it(exposure))
+            return Decision(change.commit(), delivered=delivered)
 
     def _exposure(self, found: Exposure | None, account: str, at: int) -> Exposure:
         """In the day of `at`, at the marks of now."""
@@ -254,5 +286,6 @@ def attach(worker: Worker) -> None:
     worker.background("marks", stage._view.reader.run)
     worker.background("trading state", stage.follow_trading_state)
     worker.background("limits", stage._limits.follow)
+    worker.background("exits", stage._exits.run)
     worker.follow_control(stage._limits.on_control)
     worker.on_recovered(stage.forget)

@@ -22,12 +22,14 @@ from agents.order_desk import OrderDesks
 from agents.paper_exchange import PaperBroker
 from agents.recent_frames import read_again
 from agents.reference import Reference
+from agents.withdrawals import Withdrawals
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
 from faust_app.runtime.codec import decode, decode_any, decode_frame, decode_one_of
 from faust_app.runtime.consume import Decision, Record
 from faust_app.runtime.errors import DecodeError
-from faust_app.runtime.topics import Topic
+from faust_app.runtime.exchange_clock import exchange_clock
+from faust_app.runtime.topics import SHARED, Topic
 from faust_app.runtime.trading_state import TradingStateView
 from models.messages import ids
 from models.messages.control import TradingState
@@ -35,6 +37,7 @@ from models.messages.envelope import Envelope
 from models.messages.orders import (
     CallAttempted,
     CancelSubmitted,
+    ClockMoved,
     OrderAcknowledged,
     OrderFailed,
     OrderPushed,
@@ -45,6 +48,7 @@ from models.messages.orders import (
     UpdatesResumed,
 )
 from models.messages.signals import AcceptedSignal
+from models.messages.ticks import FRAME_VERSION, TickFrame
 from tables import orders as orders_table
 from tables.journal import Output
 from trading.market.instruments import Instrument, InstrumentRegistry
@@ -65,6 +69,7 @@ class TradingEngine:
         self._orders = orders_table.orders_table(worker.table(orders_table.NAME, orders_table.HELP))
         self._trading_state = TradingStateView(worker.settings, worker=f"{worker.stage}.{worker.broker}")
         self._registry = InstrumentRegistry(())
+        self._clock = exchange_clock(worker.settings, worker.broker)
         self._exchange = self._execution()
         self._desks = OrderDesks(
             self._orders,
@@ -74,13 +79,18 @@ class TradingEngine:
             broker=worker.broker,
             told=self._told,
         )
+        self._withdrawals = Withdrawals(
+            worker, self._orders, self._trading_state, self._desks, self._find, self._clock, group=self._exchange.group
+        )
         self._reference = Reference(worker)
         self._days: dict[int, date] = {}  # partition -> trading day of its newest order
         self._processed = metrics.TICKS_PROCESSED.labels(worker.stage, worker.broker)
 
     def _execution(self) -> Execution:
         if self._worker.settings.brokers[self._broker].execution.is_at_the_broker:
-            return LiveBroker(self._worker, self._orders, self._events, lambda: self._registry, self._trading_state)
+            return LiveBroker(
+                self._worker, self._orders, self._events, lambda: self._registry, self._trading_state, self._clock
+            )
         return PaperBroker(self._worker, self._events, self._find)
 
     async def load(self) -> None:
@@ -95,6 +105,7 @@ class TradingEngine:
         await self._ready()
         self._orders.forget()
         self._exchange.forget()
+        self._withdrawals.forget()
         self._desks.rebuild(self._partition)
         async for partition, raw in read_again(self._worker, self._worker.topics.name(Topic.MARKET_TICKS)):
             self.remember(partition, raw)
@@ -107,6 +118,7 @@ class TradingEngine:
             frame = decode_frame(raw)
         except DecodeError:
             return  # it went to the dead letters when it was handled
+        self._clock.hear(frame.event_time)
         self._exchange.remember(partition, frame, raw)
         self._desks.remember(partition, frame)
 
@@ -128,8 +140,10 @@ class TradingEngine:
         )
 
     def _count_submitted(self, accepted: AcceptedSignal) -> None:
-        seconds = (time.time_ns() - accepted.origin.received_ns) / NANOSECONDS
         metrics.ORDERS_SUBMITTED.labels(self._broker).inc(len(accepted.orders))
+        if not accepted.origin.received_ns:
+            return  # no tick is behind it
+        seconds = (time.time_ns() - accepted.origin.received_ns) / NANOSECONDS
         metrics.TICK_TO_ORDER_SECONDS.labels(self._broker).observe(seconds)
         metrics.note_maximum(metrics.TICK_TO_ORDER_MAX.labels(self._broker), seconds)
 
@@ -138,11 +152,22 @@ class TradingEngine:
         envelope = decode_any(record.value)
         await self._ready()
         if isinstance(envelope.data, CancelSubmitted):
-            order_id = envelope.data.order_id
-            return Decision(self._exchange.cancel(record, envelope.data), delivered=lambda: self._noted(order_id))
+            return self._cancel(record, envelope.data)
         if isinstance(envelope.data, OrderSubmitted):
             return self._take_in(record, envelope)
         raise DecodeError(f"A {envelope.type} message is no intent")
+
+    def _cancel(self, record: Record, body: CancelSubmitted) -> Decision:
+        """Store the wish with the order, then tell the exchange."""
+        with self._orders.transaction(record.source, record.offset) as change:
+            known = None if change.applied(body.order_id) else change.get(body.order_id)
+            if known is not None and known.is_open:
+                known.cancel_wanted = True
+                known.is_overdue = known.is_overdue or body.is_overdue
+                change.put(body.order_id, known, [])
+            outputs = change.commit()
+        outputs = outputs + self._exchange.cancel(record, body)
+        return Decision(outputs, delivered=lambda: self._noted(body.order_id))
 
     def _take_in(self, record: Record, envelope: Envelope[OrderSubmitted]) -> Decision:
         """Record an order; unless it is refused at the last moment or has to wait, hand it to the paper exchange."""
@@ -166,6 +191,7 @@ class TradingEngine:
 
     def _noted(self, order_id: str) -> None:
         self._exchange.noted(order_id)
+        self._withdrawals.noted(order_id)
 
     def _forget_old_days(self, partition: int, at: int) -> None:
         """Once a day and partition: drop the finished orders of earlier days. The ledger has them."""
@@ -199,17 +225,20 @@ class TradingEngine:
         """The brackets are looked at when the clock moves; the paper exchange meets the frame."""
         frame = decode_frame(record.value)
         self._processed.inc(len(frame.ticks))
+        self._clock.hear(frame.event_time)
         outputs = self._desks.on_frame(record, frame)
         return Decision(outputs + self._exchange.on_frame(record, frame))
 
     async def on_update(self, record: Record) -> Decision:
         """Fold a broker's report into the order; what is new in it becomes an acknowledgement, fills, a failure."""
-        envelope = decode_one_of((OrderUpdate, OrderPushed, CallAttempted, UpdatesResumed), record.value)
+        envelope = decode_one_of((OrderUpdate, OrderPushed, CallAttempted, UpdatesResumed, ClockMoved), record.value)
         await self._ready()
         if isinstance(envelope.data, CallAttempted):
             return self._mark(record, envelope.data)
         if isinstance(envelope.data, UpdatesResumed):
             return Decision(delivered=self._exchange.resumed)
+        if isinstance(envelope.data, ClockMoved):
+            return self._move_clock(record, envelope)
         pushed = envelope.data if isinstance(envelope.data, OrderPushed) else None
         update = envelope.data if pushed is None else self._exchange.read(pushed)
         if update is None:
@@ -241,6 +270,12 @@ class TradingEngine:
                 change.put(body.order_id, known, [])
             outputs = change.commit()
         return Decision(outputs, delivered=lambda: self._noted(body.order_id))
+
+    def _move_clock(self, record: Record, envelope: Envelope[ClockMoved]) -> Decision:
+        """The brackets are looked at without the feed, as if a frame without ticks had come."""
+        moved = envelope.data
+        frame = TickFrame(FRAME_VERSION, envelope.id, moved.run_id, 0, moved.at, 0, SHARED, ())
+        return Decision(self._desks.on_frame(record, frame))
 
     def _consequences(self, folded: Folded, cause: Envelope[OrderUpdate]) -> list[Output]:
         outputs = []
@@ -284,11 +319,13 @@ class TradingEngine:
     def _count_folded(self, folded: Folded, was_open: bool) -> None:
         for alarm in folded.alarms:
             self._raise_alarm(alarm, folded.record.order.order_id)
-        seconds = (time.time_ns() - folded.record.order.received_ns) / NANOSECONDS
+        received_ns = folded.record.order.received_ns
         self._noted(folded.record.order.order_id)
         for _ in folded.fills:
             metrics.FILLS.labels(self._broker).inc()
-            metrics.TICK_TO_FILL_SECONDS.labels(self._broker).observe(seconds)
+            if received_ns:
+                seconds = (time.time_ns() - received_ns) / NANOSECONDS
+                metrics.TICK_TO_FILL_SECONDS.labels(self._broker).observe(seconds)
         if was_open and folded.record.status.is_terminal:
             metrics.ORDERS_OPEN.labels(self._broker).dec()
             metrics.ORDERS_FINISHED.labels(self._broker, folded.record.status.value).inc()
@@ -318,4 +355,5 @@ def attach(worker: Worker) -> None:
     worker.consume(name(Topic.MARKET_TICKS), stage.on_frame)
     worker.background("reference", stage.load)
     worker.background("trading state", stage.follow_trading_state)
+    worker.background("withdrawals", stage._withdrawals.run)
     worker.on_recovered(stage.forget)

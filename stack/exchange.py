@@ -63,8 +63,7 @@ class Exchange:
     def overlay(self) -> dict[str, dict[str, object]]:
         """As a layer of settings; the keys go through the environment."""
         ws_root = f"ws://{ports.HOST}:{self.port}"
-        kite = {"root": self.root, "ws_root": ws_root, "session_file": str(self.session_file), "follows_market": True}
-        return {"kite": kite}
+        return {"kite": {"root": self.root, "ws_root": ws_root, "session_file": str(self.session_file)}}
 
     def service(self) -> Service:
         """To be supervised."""

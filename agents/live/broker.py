@@ -16,11 +16,11 @@ from agents.events import Events
 from agents.live.account import AccountView
 from agents.live.breaker import Breaker
 from agents.live.calls import Cancel, Place
-from agents.live.clock import BrokerClock
 from agents.live.differences import Announcer
 from agents.live.dispatcher import Dispatcher, Writes
 from agents.live.gate import Gate
 from agents.live.journal import CallJournal, send_until_taken
+from agents.live.poller import SILENT
 from agents.live.preflight.checks import Checks
 from agents.live.preflight.watch import Preflight
 from agents.live.reconciliation import Reconciliation
@@ -33,6 +33,7 @@ from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
 from faust_app.runtime.consume import Record
 from faust_app.runtime.errors import TransientError
+from faust_app.runtime.exchange_clock import ExchangeClock
 from faust_app.runtime.kite_session import endpoint, session_view
 from faust_app.runtime.lease import Lease
 from faust_app.runtime.order_budget import Grant, OrderBudget
@@ -68,16 +69,15 @@ class LiveBroker:
         events: Events,
         registry: Callable[[], InstrumentRegistry],
         trading_state: TradingStateView,
-        *,
-        now: Callable[[], float] = time.time,
+        clock: ExchangeClock,
     ) -> None:
         config, broker = worker.settings, worker.broker
-        kite, account = config.kite, config.account_key(broker)
+        account = config.account_key(broker)
         self._account = account
         self._worker = worker
         self._orders = orders
         self._registry = registry
-        self._clock = BrokerClock(now, follows_market=kite.follows_market)
+        self._clock = clock
         self._by_tag: dict[str, str] = {}
         self._denials: set[asyncio.Task[None]] = set()
         self._stored_at = 0.0
@@ -100,7 +100,7 @@ class LiveBroker:
             ),
             partial(ReferenceData(config).load_acceptances, account),
             broker=broker,
-            now=self._clock.now,
+            now=clock.seconds,
             every_seconds=config.brokers[broker].reconcile_seconds,
         )
         checks = Checks(config, broker, self._client, self._session, self._loaded, self._reconciliation.latest)
@@ -112,13 +112,13 @@ class LiveBroker:
             breaker=breaker,
             disagreement=self._reconciliation.refusal,
             is_stored=lambda: time.monotonic() - self._stored_at < STORED_SECONDS,
-            now=now,
+            now=clock.wall,
             most_age_seconds=config.brokers[broker].most_age_seconds,
             registry=registry,
             preflight=self._preflight,
         )
         self._journal = CallJournal(
-            worker.publisher, events, broker=broker, stage=worker.stage, group=self.group, now=self._clock.now
+            worker.publisher, events, broker=broker, stage=worker.stage, group=self.group, now=clock.seconds
         )
         is_dry = config.brokers[broker].execution is Execution.DRY_RUN
         writes: Writes = DryRun() if is_dry else ZerodhaWrites(broker, self._client)
@@ -128,7 +128,7 @@ class LiveBroker:
             self,
             self._gate.refusal,
             breaker,
-            now=self._clock.now,
+            now=clock.seconds,
             uncertain=self._doubt,
         )
         self._watch = BookWatch(
@@ -138,9 +138,9 @@ class LiveBroker:
             self._dispatcher.offer,
             worker.state,
             broker=broker,
-            now=self._clock.now,
+            now=clock.seconds,
         )
-        trading_state.on_halt(self._dispatcher.drained)
+        trading_state.on_halt(self._dispatcher.drained, self._unanswered)
         for name, work in (
             ("calls", self._dispatcher.run),
             ("lease", self._lease.run),
@@ -170,7 +170,7 @@ class LiveBroker:
 
     def account(self) -> Account | None:
         """The reconciliation's view of our account."""
-        return self._books.at(int(self._clock.now())) if self._clock.is_known else None
+        return self._books.at(self._clock.second) if self._clock.is_known else None
 
     def prices(self) -> Marks:
         """The reconciliation's view of the market."""
@@ -186,6 +186,11 @@ class LiveBroker:
 
     def _doubt(self) -> None:
         self._watch.look()
+
+    def _unanswered(self) -> list[str]:
+        """Orders whose calls have not ended, or have had no answer."""
+        silent = [one.order.order_id for one in self._records() if one.attempted_at and one.status in SILENT]
+        return list(dict.fromkeys([*self._dispatcher.in_flight, *silent]))
 
     def _records(self) -> Iterator[OrderRecord]:
         return (record for _, record in self._orders.states())
@@ -205,12 +210,10 @@ class LiveBroker:
         self._watch.look()
 
     def remember(self, partition: int, frame: TickFrame, raw: bytes) -> None:
-        """Only the clock counts here."""
-        self._clock.note(frame.event_time)
+        """Frames only move the clock, which is the engine's."""
 
     def on_frame(self, record: Record, frame: TickFrame) -> list[Output]:
-        """Only the clock counts here."""
-        self._clock.note(frame.event_time)
+        """Frames only move the clock, which is the engine's."""
         return []
 
     def place(self, record: Record, known: OrderRecord, cause: Envelope[OrderSubmitted]) -> list[Output]:
@@ -218,15 +221,8 @@ class LiveBroker:
         return []
 
     def cancel(self, record: Record, body: CancelSubmitted) -> list[Output]:
-        """Store the wish; the call waits for its turn, and again until the order has ended."""
-        with self._orders.transaction(record.source, record.offset) as change:
-            if change.applied(body.order_id):
-                return change.commit()
-            known = change.get(body.order_id)
-            if known is not None and known.is_open:
-                known.cancel_wanted = True
-                change.put(body.order_id, known, [])
-            return change.commit()
+        """Nothing yet: the call waits for its turn once the wish is stored, and again until the order has ended."""
+        return []
 
     def read(self, pushed: OrderPushed) -> OrderUpdate | None:
         """By the order's tag; the number may not be known yet. Of orders of others the book is asked."""
@@ -267,7 +263,7 @@ class LiveBroker:
             cumulative_quantity=0,
             average_price=known.average_price,
             reason=WITHDRAWN,
-            event_time=int(self._clock.now()),
+            event_time=self._clock.second,
             reporter="call",
         )
         task = asyncio.create_task(self.report(update))

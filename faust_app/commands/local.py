@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from faust_app.commands.output import AsJson, Yes, confirm, run, show, to_json
+from faust_app.commands.output import AsJson, Yes, confirm, parse_duration, run, show, to_json
 from faust_app.runtime.errors import ConfigurationError
 from faust_app.runtime.settings import load_settings
 
-DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
-UNITS = {"s": 1, "m": 60, "h": 3600, None: 1}
 DOCTOR_COLUMNS = ("check", "result", "detail")
 STATUS_COLUMNS = ("worker", "ready", "reasons")
 
@@ -101,12 +98,7 @@ def print_summary(summary: dict[str, Any]) -> None:
 
 
 def _seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
-    found = DURATION.fullmatch(text.strip())
-    if found is None or float(found[1]) <= 0:
-        raise ConfigurationError(f"--for {text!r} is not a duration like 60s, 10m or 1h")
-    return float(found[1]) * UNITS[found[2]]
+    return None if text is None else parse_duration(text)
 
 
 def _check_writable(file: Path | None) -> None:

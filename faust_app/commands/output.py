@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Coroutine, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -11,7 +12,11 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from faust_app.runtime.errors import ConfigurationError
+
 Result = TypeVar("Result")
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
+UNITS = {"s": 1, "m": 60, "h": 3600, None: 1}
 WIDE = 260  # columns where the output is not a terminal
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -65,6 +70,14 @@ def show(rows: Iterable[dict[str, Any]], columns: Sequence[str], *, as_json: boo
     if not console.is_terminal:
         console = Console(width=WIDE)
     console.print(table)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of a `--for`. Raises ConfigurationError."""
+    found = DURATION.fullmatch(text.strip())
+    if found is None or float(found[1]) <= 0:
+        raise ConfigurationError(f"--for {text!r} is not a duration like 60s, 10m or 1h")
+    return float(found[1]) * UNITS[found[2]]
 
 
 def confirm(question: str, *, yes: bool) -> None:

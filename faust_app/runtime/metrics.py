@@ -108,6 +108,10 @@ ORDERS_OPEN = _gauge("orders_open", "Orders that are not terminal", "broker")
 ORDER_ALARMS = _counter(
     "order_alarms", "Reports that contradict an order, positions left without exits", "broker", "kind"
 )
+EXITS_OVERDUE = _counter("exits_overdue", "Exits cancelled because they had not filled in time", "broker")
+EXITS_REPRICED = _counter("exits_repriced", "Exits that followed one which had not filled in time", "broker")
+EXITS_GIVEN_UP = _counter("exits_given_up", "Positions whose exits failed too often: a person has to act", "broker")
+ORDERS_WITHDRAWN = _counter("orders_withdrawn", "Orders cancelled because their position is being closed", "broker")
 ORDERS_FOREIGN = _gauge("orders_foreign", "Orders in the broker's book that are not ours", "broker")
 ORDERS_DOUBLED = _gauge("orders_doubled", "Orders in the broker's book with a tag another one has, too", "broker")
 BROKER_CALLS = _counter(

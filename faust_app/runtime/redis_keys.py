@@ -15,7 +15,7 @@ class RedisKeys:
 
     @property
     def trading_states(self) -> str:
-        """Hash of scope -> `state|revision|actor|reason`."""
+        """Hash of scope -> `state|revision|actor|reason`; the state ends in `+flatten` while positions are closed."""
         return f"{self._prefix}:trading-state"
 
     @property
@@ -30,8 +30,13 @@ class RedisKeys:
 
     @property
     def workers(self) -> str:
-        """Hash of worker -> `applied revision|wall time`, written by each view."""
+        """Hash of worker -> `applied revision|wall time|calls in flight`, written by each view."""
         return f"{self._prefix}:trading-state:workers"
+
+    @property
+    def left(self) -> str:
+        """Hash of worker -> `applied revision|wall time|JSON list of what is left`, while positions are closed."""
+        return f"{self._prefix}:trading-state:left"
 
     def lease(self, account: str) -> str:
         """Who may place orders of an account: `fence|owner`, gone when not renewed."""

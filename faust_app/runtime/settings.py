@@ -40,6 +40,7 @@ NO_BROKERS = ("shared", "market", "control")  # first parts of topics without a 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Positive = Annotated[float, Field(gt=0)]
+Percent = Annotated[Decimal, Field(gt=0, le=100)]
 
 
 class Section(BaseModel):
@@ -88,7 +89,7 @@ class SeedSettings(Section):
 class KiteSettings(Section):
     """Kite Connect, or a sandbox that speaks like it: where it is, and as whom to ask."""
 
-    root: str | None = Field(None, description="REST root; none is Kite's own")
+    root: str | None = Field(None, description="REST root of a sandbox, with a clock of its own; none is Kite's")
     ws_root: str | None = Field(None, description="WebSocket root; none is Kite's own")
     api_key: SecretStr | None = Field(None, description="API key of the developer's application")
     api_secret: SecretStr | None = Field(None, description="its secret; only `alpha-panda login` needs it")
@@ -97,9 +98,6 @@ class KiteSettings(Section):
         None, description="key that encrypts the session; `alpha-panda login --new-key` makes one"
     )
     timeout_seconds: Positive = Field(7.0, description="longest wait for a connection, and for an answer")
-    follows_market: bool = Field(
-        False, description="only for a sandbox whose day is not today: the broker's clock is that of its ticks"
-    )
     egress_address: IPvAnyAddress | None = Field(
         None, description="static address registered with Kite; it takes orders from nowhere else"
     )
@@ -147,6 +145,21 @@ class BrokerSettings(Section):
     most_age_seconds: Positive = Field(5.0, description="live: an entry whose tick came longer ago is not sent")
     reconcile_seconds: Positive = Field(10.0, description="live: how often our books are compared with the broker's")
     least_funds: Decimal = Field(Decimal(0), ge=0, description="live: entries need more usable funds than this, rupees")
+    exit_deadline_seconds: int = Field(
+        10,
+        ge=1,
+        le=600,
+        description="live: an exit at the market still open so long after its call is repriced",
+    )
+    exit_protection_percents: tuple[Percent, ...] = Field(
+        (Decimal(1), Decimal(2), Decimal(3), Decimal(5)),
+        min_length=1,
+        max_length=20,
+        description="live: market protection of an exit each time it is repriced; one try more than there are steps",
+    )
+    square_off_lead_seconds: int = Field(
+        120, ge=0, le=3600, description="live: so long before they must be flat intraday positions are left"
+    )
     delivery_alarm_days: int = Field(
         5, ge=0, le=90, description="calendar days before expiry from which a contract that ends in delivery alarms"
     )

@@ -23,13 +23,17 @@ class TradingState(StrEnum):
 
 
 class TradingStateChanged(Checked, frozen=True, kw_only=True):
-    """`control.trading_state`. `scope` is `all`, `broker:<name>` or `strategy:<instance>`; `revision` only rises."""
+    """`control.trading_state`. `scope` is `all`, `broker:<name>` or `strategy:<instance>`; `revision` only rises.
+
+    With `flatten` its positions are to be closed, too.
+    """
 
     scope: Text
     state: TradingState
     revision: Count
     actor: Text
     reason: Note
+    flatten: bool = False
 
 
 class LimitChange(Checked, frozen=True, kw_only=True):

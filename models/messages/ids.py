@@ -31,6 +31,16 @@ def square_off_id(run_id: str, broker: str, partition: int, minute: int) -> str:
     return _derive("square-off", run_id, broker, partition, minute)
 
 
+def exits_due_id(account: str, revision: int, clock: int) -> str:
+    """Id of the word that positions of an account have to be left, said in a second of the exchange."""
+    return _derive("exits-due", account, revision, clock)
+
+
+def clock_id(broker: str, partition: int, second: int) -> str:
+    """Id of the word to a partition that the exchange's clock has moved to a second."""
+    return _derive("clock", broker, partition, second)
+
+
 def decision_id(signal: str) -> str:
     """Id of the risk manager's decision on a signal."""
     return _derive("decision", signal)
@@ -54,6 +64,11 @@ def exit_id(entry: str, number: int) -> str:
 def cancel_id(order: str, second: int) -> str:
     """Id of the intent to cancel an order, made in an event second."""
     return _derive("cancel", order, second)
+
+
+def withdrawal_id(order: str, cause: str) -> str:
+    """Id of the intent to take an order back for a cause it has once."""
+    return _derive("withdrawal", order, cause)
 
 
 def order_event_id(kind: str, order: str) -> str:

@@ -200,7 +200,10 @@ class OrderSubmitted(Checked, frozen=True, kw_only=True):
 
 
 class CancelSubmitted(Checked, frozen=True, kw_only=True):
-    """`order.cancel_submitted`: the durable intent to cancel what rests of an order, on the topic of the orders."""
+    """`order.cancel_submitted`: the durable intent to cancel what rests of an order, on the topic of the orders.
+
+    `is_overdue` when it is an exit that has not filled in time.
+    """
 
     order_id: Text
     account: Text
@@ -209,6 +212,7 @@ class CancelSubmitted(Checked, frozen=True, kw_only=True):
     instrument_token: Count
     reason: Note
     event_time: Seconds
+    is_overdue: bool = False
 
 
 class OrderUpdate(Checked, frozen=True, kw_only=True):
@@ -253,6 +257,13 @@ class CallAttempted(Checked, frozen=True, kw_only=True):
     at: Seconds
 
 
+class ClockMoved(Checked, frozen=True, kw_only=True):
+    """`order.clock_moved` on `{b}.orders.updates`: the exchange's second, said while the feed is silent."""
+
+    run_id: Text
+    at: Seconds
+
+
 class OrderAcknowledged(Checked, frozen=True, kw_only=True):
     """`order.acknowledged` on `{b}.orders.ack`: the broker has the order."""
 
@@ -281,7 +292,10 @@ class OrderFilled(Checked, frozen=True, kw_only=True):
 
 
 class OrderFailed(Checked, frozen=True, kw_only=True):
-    """`order.failed`: it will not fill further; `filled_quantity` units had been filled before."""
+    """`order.failed`: it will not fill further; `filled_quantity` units had been filled before.
+
+    `is_overdue` when we cancelled it because it had not filled in time: what is left of it is still wanted.
+    """
 
     order: PlannedOrder
     broker_order_id: BrokerOrderId
@@ -289,3 +303,4 @@ class OrderFailed(Checked, frozen=True, kw_only=True):
     filled_quantity: Count
     reason: Note
     event_time: Seconds
+    is_overdue: bool = False

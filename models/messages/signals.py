@@ -29,6 +29,7 @@ class Intent(StrEnum):
     OPEN = "open"  # `side` with `quantity`, or with `weight`
     CLOSE = "close"  # bring the strategy's position in the instrument to zero
     TARGET = "target"  # bring it to `target_quantity`, negative for short
+    REDUCE = "reduce"  # `side` with `quantity`, no further than to zero
 
 
 class Origin(Checked, frozen=True, kw_only=True):
@@ -41,7 +42,7 @@ class Origin(Checked, frozen=True, kw_only=True):
     event_time: Seconds  # of the tick
     clock: Seconds  # of the frame; later than event_time when the tick was stale
     price: Decimal
-    received_ns: Nanoseconds  # wall clock at the feed, for latency metrics only
+    received_ns: Nanoseconds  # wall clock at the feed, for latency metrics only; 0 when no tick is behind it
 
 
 class Terms(Checked, frozen=True, kw_only=True):
@@ -73,6 +74,8 @@ class Terms(Checked, frozen=True, kw_only=True):
         super().__post_init__()
         if self.intent is Intent.OPEN and (self.side is None or (self.quantity is None) == (self.weight is None)):
             raise ValueError("An open signal needs a side and a quantity, or a weight instead")
+        if self.intent is Intent.REDUCE and (self.side is None or self.quantity is None):
+            raise ValueError("A reduce signal needs a side and a quantity")
         if self.intent is Intent.TARGET and self.target_quantity is None:
             raise ValueError("A target signal needs a target quantity")
         if self.quantity is not None and self.quantity < 1:
@@ -87,8 +90,9 @@ class Terms(Checked, frozen=True, kw_only=True):
             stop_loss=self.stop_loss,
             target=self.target,
         )
-        if self.intent is Intent.CLOSE and (self.stop_loss is not None or self.target is not None):
-            raise ValueError("A stop loss and a target go with an entry, not with a close")
+        is_exit = self.intent in {Intent.CLOSE, Intent.REDUCE}
+        if is_exit and (self.stop_loss is not None or self.target is not None):
+            raise ValueError("A stop loss and a target go with an entry, not with an exit")
         if self.validity is Validity.TTL and not self.validity_minutes:
             raise ValueError("A signal with validity TTL needs its minutes")
         check_protection(self.market_protection)
@@ -116,6 +120,27 @@ class SquareOffDue(Checked, frozen=True, kw_only=True):
     partition: Count
     clock: Count
     received_ns: Nanoseconds  # of the frame that moved the clock, for latency metrics only
+
+
+class ExitsDue(Checked, frozen=True, kw_only=True):
+    """`signal.exits_due` on `{b}.signals.raw`: positions have to be left now, by the clock at the exchange.
+
+    Said by the risk manager to itself, every few seconds until they are flat: while an operator wants positions closed
+    (`revision` of that wish, 0 for none; of every strategy, or of those named), and of a broker at the exchange when
+    intraday positions are due (`intraday`).
+    """
+
+    account: Text
+    run_id: Text
+    clock: Seconds
+    revision: Count = 0
+    everything: bool = False
+    strategies: tuple[Text, ...] = ()
+    intraday: bool = False
+
+    def closes(self, strategy: str) -> bool:
+        """True when an operator wants the strategy's positions closed."""
+        return self.everything or strategy in self.strategies
 
 
 class DeniedSignal(Checked, frozen=True, kw_only=True):

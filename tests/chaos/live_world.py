@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
-from functools import partial
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -45,6 +45,7 @@ ACCOUNT = f"{BROKER}:main"
 CONSUMED = (Topic.SIGNALS_VALIDATED, Topic.ORDERS_SUBMITTED, Topic.ORDERS_UPDATES)
 TIMES_FASTER = 20.0
 SETTLE_SECONDS = 30.0
+LEFT_OUT = ("live checks", "preflight", "account", "last prices", "reconciliation")  # need a stack
 ENDS = ("COMPLETE", "CANCELLED", "REJECTED")
 
 
@@ -120,11 +121,8 @@ class Incarnation:
             on_stopping=self._stopping.append,
             state=WorkerState(),
         )
-        trading_engine.LiveBroker = partial(LiveBroker, now=world.now)  # type: ignore[misc, assignment]
-        try:
-            self.engine: Any = trading_engine.TradingEngine(worker)
-        finally:
-            trading_engine.LiveBroker = LiveBroker  # type: ignore[misc]
+        self.engine: Any = trading_engine.TradingEngine(worker)
+        self.engine._clock.now = world.now
         self.engine._registry = InstrumentRegistry(world.instruments)
         if world.trading_state is not None:
             self.engine._trading_state.state_for = lambda broker, strategy: world.trading_state
@@ -170,7 +168,7 @@ class Incarnation:
         self.engine._orders.forget()
         self.live.forget()
         self.engine._desks.rebuild(self.engine._partition)
-        works = [work for name, work in self._background if name in ("calls", "lease", "order book")]
+        works = [work for name, work in self._background if name not in LEFT_OUT]
         if self._world.trading_state is None:
             works.append(self.engine.follow_trading_state)
         self._tasks = [asyncio.create_task(self._guarded(work)) for work in (*works, self._consume)]
@@ -248,6 +246,10 @@ class LiveWorld:
         )
         exchange.sandbox.broker.updates._send = self._push
 
+    def new_life(self) -> Incarnation:
+        """Another worker on the same tables and topics."""
+        return Incarnation(self)
+
     async def _push(self, text: str) -> None:
         """In the exchange's loop: what the market feed does with a text frame."""
         outputs = self._forwarder.outputs(text.encode(), self.now())
@@ -272,6 +274,11 @@ class LiveWorld:
             return False
         self.kills.append(what)
         return True
+
+    def die_soon(self, rng: Random, kills: int, within: int) -> None:
+        """Be killed at some of the next effects, of whatever kind."""
+        chosen = (rng.choice(list(Effect)) for _ in range(kills))
+        self.fatal |= {(effect, self.steps[effect] + rng.randint(1, within)) for effect in chosen}
 
     def append(self, outputs: list[Output]) -> None:
         for output in outputs:
@@ -300,11 +307,13 @@ class LiveWorld:
 
     def cancel(self, order: PlannedOrder) -> None:
         """Somebody wants the rest of an order cancelled."""
-        body, at = cancel_of(order, order.event_time), event_time(order.event_time)
-        envelope = root(
-            body, message_id=f"cancel of {order.order_id}", broker=BROKER, key=ACCOUNT, source="test", at=at
-        )
-        self.append([Output(self.topics.name(Topic.ORDERS_SUBMITTED, BROKER), ACCOUNT.encode(), encode(envelope))])
+        self.say(Topic.ORDERS_SUBMITTED, cancel_of(order, order.event_time), f"cancel of {order.order_id}")
+
+    def say(self, topic: Topic, body: Any, message_id: str) -> None:
+        """A message of another stage."""
+        at = event_time(self.opened_at)
+        envelope = root(body, message_id=message_id, broker=BROKER, key=ACCOUNT, source="test", at=at)
+        self.append([Output(self.topics.name(topic, BROKER), ACCOUNT.encode(), encode(envelope))])
 
     async def run_until(self, condition: Callable[[], bool], what: str) -> None:
         """Run, restarting the worker whenever it is killed, until the condition holds."""
@@ -313,7 +322,7 @@ class LiveWorld:
             assert time.monotonic() < deadline, f"{what}: {self.describe()}"
             if self.life is None:
                 self.died.clear()
-                self.life = Incarnation(self)
+                self.life = self.new_life()
                 await self.life.start()
             if self.died.is_set():
                 await self.life.end()
@@ -328,11 +337,15 @@ class LiveWorld:
             self.exchange.ask("POST", "/clock", {"seconds": int(self.now() - self._passed)})
             self._passed = self.now()
 
-    async def end(self) -> None:
-        """Stop the worker for good."""
+    async def stop_life(self) -> None:
+        """Stop the worker; the next run begins another."""
         if self.life is not None:
             await self.life.end()
             self.life = None
+
+    async def end(self) -> None:
+        """Stop the worker for good."""
+        await self.stop_life()
 
     def records(self) -> dict[str, OrderRecord]:
         """Our orders by tag."""

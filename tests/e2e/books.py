@@ -43,7 +43,8 @@ def undecided(stack: RunningStack, broker: str) -> set[str]:
         for family in ("signals.validated", "signals.rejected")
         for one in stack.envelopes(f"{broker}.{family}")
     }
-    return {one["data"]["signal_id"] for one in stack.envelopes(f"{broker}.signals.raw")} - decided
+    raised = [one["data"] for one in stack.envelopes(f"{broker}.signals.raw") if one["type"] == "signal.raised"]
+    return {one["signal_id"] for one in raised} - decided
 
 
 def open_orders(stack: RunningStack, broker: str) -> set[str]:

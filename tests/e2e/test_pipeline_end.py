@@ -58,6 +58,12 @@ def test_disabled_strategies_raise_nothing(stack: RunningStack) -> None:
     assert wait_for(is_quiet, "silence of the strategies", 60)
 
 
+def test_everything_is_closed(stack: RunningStack) -> None:
+    said = stack.command("halt", "--flatten", "--yes", "--for", "50s", "--reason", "close").stdout
+    assert "Flat: paper, zerodha." in said
+    wait_for(lambda: stack.json("positions") == [], "the last snapshot")
+
+
 @pytest.mark.parametrize("broker", BROKERS)
 def test_after_all_kills_nothing_is_lost_and_nothing_doubled(stack: RunningStack, broker: str) -> None:
     """Every accepted signal in exactly one terminal state, every effect once, positions equal to the fills."""

@@ -150,6 +150,13 @@ closes = st.builds(
     lambda kind, state: {"intent": Intent.CLOSE, "side": None, "quantity": None, **kind, **state}, kinds, states
 )
 
+reduces = st.builds(
+    lambda side, quantity, state: {"intent": Intent.REDUCE, "side": side, "quantity": quantity, **state},
+    sides,
+    st.integers(1, 90),
+    states,
+)
+
 
 def opens(of: st.SearchStrategy[Side]) -> st.SearchStrategy[dict[str, Any]]:
     """Buy or sell a few."""

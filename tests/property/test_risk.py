@@ -54,14 +54,14 @@ def any_signal(draw: st.DrawFn) -> Signal:
     if trigger is not None and limit is not None:
         limit = (max if side is Side.BUY else min)(limit, trigger)
     validity = draw(st.sampled_from(Validity))
-    opens = intent is Intent.OPEN
+    opens, reduces = intent is Intent.OPEN, intent is Intent.REDUCE
     weight = draw(st.one_of(st.none(), st.decimals(0, 10, places=6).filter(bool))) if opens else None
     values: dict[str, Any] = {
         "signal_id": draw(st.text(min_size=1, max_size=5)),
         "intent": intent,
-        "side": side if opens else None,
+        "side": side if opens or reduces else None,
         "weight": weight,
-        "quantity": draw(quantities) if opens and weight is None else None,
+        "quantity": draw(quantities) if reduces or (opens and weight is None) else None,
         "target_quantity": draw(st.integers(-MAX_QUANTITY, MAX_QUANTITY)) if intent is Intent.TARGET else None,
         "order_type": kind,
         "limit_price": limit,

@@ -20,6 +20,7 @@ from tests.property.risk_stories import (
     fates,
     opens,
     prices,
+    reduces,
     sides,
     stories,
     targets,
@@ -29,7 +30,7 @@ from trading.accounting.account import equity, position_quantity
 from trading.accounting.day import DayEnd
 from trading.risk.exposure import Exposure, roll_day
 
-every = st.one_of(closes, opens(sides), targets(-60, 60))
+every = st.one_of(closes, reduces, opens(sides), targets(-60, 60))
 Steps = list[tuple[str, Any]]
 CLOSE = {"intent": Intent.CLOSE, "side": None, "quantity": None}
 IN_FULL: Any = ([], None)
@@ -40,7 +41,7 @@ def test_exposure_is_what_may_still_fill_and_is_released_once(steps: Steps) -> N
     tell(Story(), steps).end()
 
 
-@given(stories(st.one_of(closes, opens(st.just(Side.BUY)), targets(0, 60))))
+@given(stories(st.one_of(closes, reduces, opens(st.just(Side.BUY)), targets(0, 60))))
 def test_a_strategy_that_only_buys_and_closes_is_never_short(steps: Steps) -> None:
     """Whatever is filled, cancelled, rejected or denied late, and in whatever order that is heard of."""
     story = Story()
@@ -52,12 +53,12 @@ def test_a_strategy_that_only_buys_and_closes_is_never_short(steps: Steps) -> No
         assert story.held >= 0
 
 
-@given(stories(st.one_of(closes, opens(st.just(Side.SELL)), targets(-60, 0))))
+@given(stories(st.one_of(closes, reduces, opens(st.just(Side.SELL)), targets(-60, 0))))
 def test_a_strategy_that_only_sells_and_closes_is_never_long(steps: Steps) -> None:
     assert tell(Story(), steps).end() <= 0
 
 
-@given(stories(every), closes, st.integers(0, 2), fates)
+@given(stories(every), st.one_of(closes, reduces), st.integers(0, 2), fates)
 def test_what_reduces_does_not_pass_zero_even_when_it_fills_alone(
     steps: Steps, wish: dict[str, Any], later: int, fate: Any
 ) -> None:

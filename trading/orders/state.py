@@ -91,8 +91,8 @@ class OrderRecord(msgspec.Struct, kw_only=True):
 
     `held` orders wait, unsent, until exits of their position that are on their way have ended; then they are sent as if
     at event second `not_before`, after their instrument's tick `after_sequence`. An entry that brings its own exits has
-    a `bracket`. Of a live broker, by the wall clock: since `attempted_at` the order may be there, it is never sent
-    again; `cancel_wanted` when its rest is to be cancelled there.
+    a `bracket`. `cancel_wanted` when its rest is to be cancelled, `is_overdue` when that is for not filling in time.
+    Of a live broker, by the wall clock: since `attempted_at` the order may be there, it is never sent again.
     """
 
     order: PlannedOrder
@@ -109,6 +109,7 @@ class OrderRecord(msgspec.Struct, kw_only=True):
     bracket: Bracket | None = None
     attempted_at: int = 0
     cancel_wanted: bool = False
+    is_overdue: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -149,6 +150,7 @@ def fold(record: OrderRecord, update: OrderUpdate) -> Folded:
         bracket=record.bracket,
         attempted_at=record.attempted_at,
         cancel_wanted=record.cancel_wanted,
+        is_overdue=record.is_overdue,
     )
     folded = Folded(record=after)
     _fill(folded, record, update)
@@ -232,6 +234,7 @@ def failure(record: OrderRecord, at: int) -> OrderFailed:
         filled_quantity=record.filled_quantity,
         reason=record.reason,
         event_time=at,
+        is_overdue=record.is_overdue and record.status is S.CANCELLED,
     )
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-from models.messages.orders import OrderFailed, OrderFilled, Product, Side
+from models.messages.orders import AUTOMATIC_PROTECTION, OrderFailed, OrderFilled, Product, Side
 from models.messages.signals import AcceptedSignal, Signal
 from trading.accounting.account import Account, position_quantity
 from trading.accounting.account import apply_fill as book_fill
@@ -43,6 +43,18 @@ class OpenOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
     reduces: bool = False
     contract: Contract | None = None
     has_ended: bool = False
+
+
+class Tries(msgspec.Struct, frozen=True):
+    """Exits of a position at the market that did not fill, in a row; the last one in event second `last_at`.
+
+    The next one is not asked for before `not_before`, and is sent with `protection` (percent, -1 for automatic).
+    """
+
+    count: int = 0
+    last_at: int = 0
+    not_before: int = 0
+    protection: Decimal = AUTOMATIC_PROTECTION
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +102,8 @@ class Exposure(msgspec.Struct, kw_only=True):
     targets of entries, sent today, have taken off a position (by its key). `recent` holds the changes of the last
     seconds, `waiting` the signals of groups whose other legs have not come yet. `differences` counts, by instrument and
     under the empty name for the account, in what it differs from its broker's books so that entries have to wait.
+    `exit_tries` counts, by position key,
+    exits that did not fill, `closing` is the newest wish of an operator to close positions (its revision).
     """
 
     account: Account
@@ -101,6 +115,8 @@ class Exposure(msgspec.Struct, kw_only=True):
     recent: list[Change] = []
     waiting: dict[str, list[Signal]] = {}
     differences: dict[str, int] = {}
+    exit_tries: dict[str, Tries] = {}
+    closing: int = 0
 
     @property
     def day(self) -> str:
@@ -248,5 +264,6 @@ def roll_day(exposure: Exposure, day: date, ended: DayEnd | None = None) -> bool
     exposure.bracket_exits = {}
     exposure.recent = []
     exposure.waiting = {}
+    exposure.exit_tries = {}
     exposure.open_orders = {name: one for name, one in exposure.open_orders.items() if not one.has_ended}
     return True

@@ -97,6 +97,8 @@ def _wanted(signal: Signal, standing: Standing, account: Account) -> Wanted | De
             return Wanted(signal.side or Side.BUY, units, units)
         message = f"{signal.weight} of the equity is less than one unit of {signal.instrument}"
         return denied(ReasonCode.LOT_MULTIPLE, message, weight=signal.weight, price=_valued_at(signal))
+    if signal.intent is Intent.REDUCE:
+        return _to_reduce(signal, standing)
     target = 0 if signal.intent is Intent.CLOSE else signal.target_quantity or 0
     change = target - standing.projected
     if not change:
@@ -104,6 +106,15 @@ def _wanted(signal: Signal, standing: Standing, account: Account) -> Wanted | De
         return denied(ReasonCode.NOTHING_TO_DO, message, projected=target, intent=signal.intent.value)
     side = Side.BUY if change > 0 else Side.SELL
     return Wanted(side, abs(change), max(0, side.sign * (target - standing.extreme(side))))
+
+
+def _to_reduce(signal: Signal, standing: Standing) -> Wanted | Denied:
+    side, quantity = signal.side or Side.SELL, signal.quantity or 0
+    units = min(quantity, standing.exit_units(side))
+    if units:
+        return Wanted(side, units, units)
+    message = f"{signal.strategy} has no units of {signal.instrument} to {side.value} that are not being left already"
+    return denied(ReasonCode.NOTHING_TO_DO, message, held=standing.held, working=standing.working(side))
 
 
 def _units_of_weight(signal: Signal, account: Account) -> int:

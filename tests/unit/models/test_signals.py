@@ -36,7 +36,13 @@ from trading.strategies.base import Wish
         ),
         (
             {"intent": Intent.CLOSE, "stop_loss": Decimal(9)},
-            "A stop loss and a target go with an entry, not with a close",
+            "A stop loss and a target go with an entry, not with an exit",
+        ),
+        ({"intent": Intent.REDUCE, "quantity": None}, "A reduce signal needs a side and a quantity"),
+        ({"intent": Intent.REDUCE, "side": None}, "A reduce signal needs a side and a quantity"),
+        (
+            {"intent": Intent.REDUCE, "target": Decimal(9)},
+            "A stop loss and a target go with an entry, not with an exit",
         ),
         ({"market_protection": Decimal(0)}, "market_protection is 0, it must be -1 or a percentage"),
     ],

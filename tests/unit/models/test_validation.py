@@ -20,6 +20,7 @@ from models.messages.market import Mark, Marks
 from models.messages.orders import (
     CallAttempted,
     CancelSubmitted,
+    ClockMoved,
     OrderAcknowledged,
     OrderFailed,
     OrderPushed,
@@ -39,7 +40,7 @@ from models.messages.reconciliation import (
     ReconciliationDifference,
     ReconciliationRound,
 )
-from models.messages.signals import AcceptedSignal, DeniedSignal, SquareOffDue
+from models.messages.signals import AcceptedSignal, DeniedSignal, ExitsDue, SquareOffDue
 from models.messages.validation import LATEST_SECOND, MAX_MONEY, MAX_QUANTITY
 from tests import factories as build
 
@@ -132,6 +133,8 @@ BODIES: list[msgspec.Struct] = [
     CallAttempted(order_id="order-1", at=build.AT),
     OrderPushed(raw="{}", received_at=build.AT),
     SquareOffDue(account="paper:main", run_id="r", partition=0, clock=build.AT, received_ns=1),
+    ExitsDue(account="paper:main", run_id="r", clock=build.AT, revision=1, strategies=("rsi",)),
+    ClockMoved(run_id="r", at=build.AT),
     UpdatesResumed(at=build.AT),
     ReconciliationDifference(account=build.ACCOUNT, state=DifferenceState.APPEARED, difference=DIFFERENCE, at=build.AT),
     ReconciliationRound(

@@ -255,6 +255,6 @@ def test_password_file_that_cannot_be_read_is_a_configuration_error(tmp_path: Pa
 
 def test_every_key_begins_with_the_namespace_and_is_used_once() -> None:
     keys = RedisKeys(configured(namespace="replay-1."))
-    names = [keys.trading_states, keys.trading_revision, keys.trading_channel, keys.workers]
+    names = [keys.trading_states, keys.trading_revision, keys.trading_channel, keys.workers, keys.left]
     assert len(set(names)) == len(names)
     assert all(name.startswith("replay-1.alpha-panda:") for name in names)

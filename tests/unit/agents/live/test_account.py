@@ -6,10 +6,8 @@ from datetime import date
 from types import SimpleNamespace
 
 import msgspec
-import pytest
 
 from agents.live.account import AccountView
-from agents.live.clock import MOST_BETWEEN_FRAMES, BrokerClock
 from tables.journal import StateRow, encode_row
 from tests.unit.runtime.configurations import configured
 from tests.unit.trading.reconciliation.books import DAY, NOW, account, holds
@@ -67,23 +65,3 @@ def test_the_copy_begins_the_day_it_is_asked_for() -> None:
     assert found.day == "2026-08-21"
     assert [(one.overnight_quantity, one.day_buy_quantity) for one in found.positions.values()] == [(7, 0)]
     assert made.at(NOW).day == DAY  # type: ignore[union-attr]
-
-
-def test_a_live_clock_is_the_walls() -> None:
-    clock = BrokerClock(lambda: 1_000.5, follows_market=False)
-    assert clock.is_known
-    clock.note(5_000)
-    assert clock.now() == 1_000.5
-
-
-def test_a_sandbox_clock_is_the_markets_and_waits_for_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    monotonic = 50.0
-    monkeypatch.setattr("agents.live.clock.time.monotonic", lambda: monotonic)
-    clock = BrokerClock(lambda: 1_000.5, follows_market=True)
-    assert not clock.is_known
-    clock.note(5_000)
-    clock.note(4_000)
-    monotonic += 0.5
-    assert (clock.is_known, clock.now()) == (True, 5_000.5)
-    monotonic += 100
-    assert clock.now() == 5_000 + MOST_BETWEEN_FRAMES

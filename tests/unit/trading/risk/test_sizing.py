@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.messages.orders import OrderType, Product, Side
-from models.messages.signals import AcceptedSignal, DeniedSignal
+from models.messages.signals import AcceptedSignal, DeniedSignal, Intent
 from models.messages.validation import MAX_QUANTITY
 from tests.factories import AT, exposure, filled, instrument, limit_order, limits, origin, signal
 from tests.unit.trading.risk.asking import (
@@ -48,6 +48,31 @@ def test_a_close_sells_what_is_held_and_buys_back_what_is_short() -> None:
     assert ask(close(), holding(10)) == [(SELL, 10, True)]
     assert ask(close(), holding(-7)) == [(BUY, 7, True)]
     assert ask(close()) == "nothing_to_do"
+
+
+@pytest.mark.parametrize(
+    ("held", "side", "quantity", "found"),
+    [
+        (10, SELL, 4, [(SELL, 4, True)]),
+        (10, SELL, 10, [(SELL, 10, True)]),
+        (10, SELL, 11, [(SELL, 10, True)]),
+        (-10, BUY, 11, [(BUY, 10, True)]),
+        (10, BUY, 4, "nothing_to_do"),
+        (-10, SELL, 4, "nothing_to_do"),
+    ],
+)
+def test_a_reduction_ends_at_zero_and_never_adds(held: int, side: Side, quantity: int, found: Answer) -> None:
+    assert ask(signal(intent=Intent.REDUCE, side=side, quantity=quantity), holding(held)) == found
+
+
+def test_a_reduction_leaves_units_that_another_order_leaves_already() -> None:
+    held = holding(10)
+    working(held, SELL, 7)
+    assert ask(signal(intent=Intent.REDUCE, side=SELL, quantity=10), held) == [(SELL, 3, True)]
+    working(held, BUY, 20)
+    assert ask(signal(intent=Intent.REDUCE, side=SELL, quantity=10), held) == [(SELL, 3, True)]
+    working(held, SELL, 3)
+    assert ask(signal(intent=Intent.REDUCE, side=SELL, quantity=10), held) == "nothing_to_do"
 
 
 def test_a_target_is_the_difference_to_what_is_held() -> None:
