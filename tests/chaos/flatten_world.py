@@ -114,6 +114,13 @@ class FlattenWorld(LiveWorld):
         await super().end()
         await self._redis.aclose()
 
+    @property
+    def follows(self) -> bool:
+        """Both workers know the trading state."""
+        if not isinstance(self.life, Life):
+            return False
+        return bool(self.life.engine._trading_state.is_current and self.life.risk._trading_state.is_current)
+
     async def allow(self) -> None:
         """Trading is active."""
         await self.store.write(ALL, TradingState.ACTIVE, "test", "")

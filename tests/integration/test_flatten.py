@@ -50,7 +50,7 @@ async def world(exchange: Exchange, redis: RedisServer, tmp_path: Path) -> Async
 async def hold(world: FlattenWorld, quantity: int = 10) -> None:
     """A long position in each of the first three instruments, two strategies in the first, and a short one."""
     first, second, third, fourth, _ = world.instruments
-    await world.run_until(lambda: world.life is not None and world.life.engine._trading_state.is_current, "the states")
+    await world.run_until(lambda: world.follows, "the states")
     for one in (first, second, third):
         world.wish(f"buy {one.key}", one, side=BUY, quantity=quantity)
     world.wish("another's", first, side=BUY, quantity=5, strategy="rsi")
@@ -229,7 +229,7 @@ async def test_an_exit_of_a_strategy_is_chased_without_any_halt(world: FlattenWo
 
 
 async def test_a_halt_names_the_calls_that_had_no_answer(world: FlattenWorld) -> None:
-    await world.run_until(lambda: world.life is not None and world.life.engine._trading_state.is_current, "the states")
+    await world.run_until(lambda: world.follows, "the states")
     world.exchange.fault("no_answer", endpoints=["POST /orders/*"], accepted=False)
     world.wish("silent", world.instruments[0], side=BUY, quantity=1)
     await world.run_until(lambda: bool(world.life and world.life.live._dispatcher.in_flight), "the call")
