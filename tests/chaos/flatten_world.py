@@ -83,6 +83,7 @@ class Life(Incarnation):
         return made
 
     async def _risk(self) -> None:
+        await self.risk.forget()
         tasks = [asyncio.create_task(work()) for work in (self.risk.follow_trading_state, self.risk._exits.run)]
         handlers = dict(zip(READ_BY_RISK, (self.risk.on_signal, self.risk.on_filled, self.risk.on_failed), strict=True))
         try:

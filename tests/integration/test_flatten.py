@@ -114,7 +114,9 @@ async def test_after_the_last_try_a_person_has_to_act_and_may_ask_again(world: F
     third = world.instruments[2]
     world.book_of(third, "8")
     await world.flatten()
-    await world.run_until(lambda: "a person has to act" in " ".join(world.life.risk._exits.left()), "the last try")
+    await world.run_until(
+        lambda: "a person has to act" in " ".join(world.life.risk._exits.left() or []), "the last try"
+    )
     sent = len([one for one in world.exits() if one.instrument == third.key])
     assert sent == 5
     assert list(world.positions()) == [third.key]
