@@ -56,6 +56,7 @@ class Exits:
         self._view = view
         self._find = find
         self._known = known
+        self._is_recovered = False
         self.clock: ExchangeClock = exchange_clock(worker.settings, worker.broker)
         view.on_marks(lambda _: self.clock.hear(view.clock))
         trading_state.on_flatten(self.left)
@@ -72,8 +73,14 @@ class Exits:
         due = square_off(self._find(token), trading_day(second))
         return None if due is None else due - self._lead
 
-    def left(self) -> list[str]:
-        """The positions that an operator wants closed, a line each."""
+    def recovered(self) -> None:
+        """The account's state can be read: before that nobody knows what is held."""
+        self._is_recovered = True
+
+    def left(self) -> list[str] | None:
+        """The positions that an operator wants closed, a line each; None while nobody knows."""
+        if not self._is_recovered:
+            return None
         exposure, wanted = self._known(), self._trading_state.flattening(self._broker)
         positions = [] if exposure is None else exposure.account.positions.values()
         held = [one for one in positions if one.quantity and wanted.concerns(one.strategy)]
@@ -82,7 +89,7 @@ class Exits:
     def due(self) -> ExitsDue | None:
         """The message to send now; None when there is nothing to leave."""
         exposure, second = self._known(), self.clock.second
-        if exposure is None or not second:
+        if exposure is None or not second or not self._is_recovered:
             return None
         wanted = self._trading_state.flattening(self._broker)
         due = ExitsDue(

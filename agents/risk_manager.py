@@ -71,6 +71,7 @@ class RiskManager:
     async def forget(self) -> None:
         """Partitions moved: read exposures from the table again."""
         self._table.forget()
+        self._exits.recovered()
 
     async def on_signal(self, record: Record) -> Decision:
         """Accept or deny one signal, or raise the exits that are due."""

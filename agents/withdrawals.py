@@ -64,6 +64,7 @@ class Withdrawals:
         self._deadline_seconds = settings.exit_deadline_seconds
         self._lead = settings.square_off_lead_seconds
         self._open: set[str] = set()
+        self._is_recovered = False
         self._sent: set[str] = set()  # ids of intents that are durable
         self._clock = clock
         trading_state.on_flatten(self.left)
@@ -71,6 +72,7 @@ class Withdrawals:
     def forget(self) -> None:
         """Partitions moved: look at the table again."""
         self._sent.clear()
+        self._is_recovered = True
         self._open = {order_id for order_id, record in self._orders.states() if record.is_open}
 
     def noted(self, order_id: str) -> None:
@@ -85,8 +87,10 @@ class Withdrawals:
         rows = (self._orders.row(order_id) for order_id in sorted(self._open))
         return (row[1] for row in rows if row is not None and row[1].is_open)
 
-    def left(self) -> list[str]:
-        """Working orders of those whose positions an operator wants closed, a line each."""
+    def left(self) -> list[str] | None:
+        """Working orders of those whose positions an operator wants closed, a line each; None while nobody knows."""
+        if not self._is_recovered:
+            return None
         wanted = self._trading_state.flattening(self._broker)
         return [_described(one) for one in self._working() if wanted.concerns(one.order.strategy)]
 

@@ -205,7 +205,7 @@ class TradingStateView:
         self._changed: Callable[[], None] = lambda: None
         self._drained: Callable[[], Awaitable[None]] = _nothing
         self._in_flight: Callable[[], Sequence[str]] = tuple
-        self._left: Callable[[], Sequence[str]] | None = None
+        self._left: Callable[[], Sequence[str] | None] = lambda: None
         self._applied = -1
         self._calls: Sequence[str] = ()
 
@@ -220,8 +220,11 @@ class TradingStateView:
         """
         self._drained, self._in_flight = drained, in_flight
 
-    def on_flatten(self, left: Callable[[], Sequence[str]]) -> None:
-        """While positions are closed anywhere, ask `left` with every read what is left, and note it."""
+    def on_flatten(self, left: Callable[[], Sequence[str] | None]) -> None:
+        """While positions are closed anywhere, ask `left` with every read what is left, and note it.
+
+        None is not noted: before its tables are recovered a worker does not know.
+        """
         self._left = left
 
     def state_for(self, broker: str, strategy: str | None) -> TradingState:
@@ -275,5 +278,7 @@ class TradingStateView:
         if revision != self._applied:
             self._applied, self._calls = revision, self._in_flight()
         await self._store.acknowledge(self._worker, revision, self._calls)
-        if self._left is not None and any(found.flatten for found in self._states.values()):
-            await self._store.tell_left(self._worker, revision, self._left())
+        if any(found.flatten for found in self._states.values()):
+            lines = self._left()
+            if lines is not None:
+                await self._store.tell_left(self._worker, revision, lines)

@@ -80,6 +80,7 @@ class Life(Incarnation):
         return made
 
     async def _risk(self) -> None:
+        await self.risk.forget()
         tasks = [asyncio.create_task(work()) for work in (self.risk.follow_trading_state, self.risk._exits.run)]
         handlers = dict(zip(READ_BY_RISK, (self.risk.on_signal, self.risk.on_filled, self.risk.on_failed), strict=True))
         try:
@@ -111,6 +112,13 @@ class FlattenWorld(LiveWorld):
     async def end(self) -> None:
         await super().end()
         await self._redis.aclose()
+
+    @property
+    def follows(self) -> bool:
+        """Both workers know the trading state."""
+        if not isinstance(self.life, Life):
+            return False
+        return bool(self.life.engine._trading_state.is_current and self.life.risk._trading_state.is_current)
 
     async def allow(self) -> None:
         """Trading is active."""

@@ -97,6 +97,8 @@ def describe(exposure: Exposure, position: Position, second: int, chasing: Chasi
     tries = exposure.exit_tries.get(position_key(position.strategy, position.instrument, position.product), Tries())
     if tries.count >= chasing.most_tries:
         return f"{what}: {tries.count} exits did not fill, nothing more is sent; a person has to act"
+    if not second:
+        return f"{what}: the market has said nothing yet"
     if not trades(chasing.find(position.instrument_token), second):
         return f"{what}: it does not trade now"
     return f"{what}: {tries.count} exits did not fill" if tries.count else what

@@ -29,6 +29,7 @@ class Leaver(Manager):
 
     def restart(self) -> None:
         super().restart()
+        self.made._exits.recovered()
         self.wish(EVERYTHING)
         self.at(START + 10)
 
@@ -174,6 +175,16 @@ async def test_what_is_left_is_told_in_words(manager: Leaver) -> None:
     assert manager.made._exits.left() == ["momentum holds 10 NSE:INFY (MIS)"]
     manager.wish(NOBODY)
     assert manager.made._exits.left() == []
+
+
+async def test_before_its_tables_are_recovered_it_says_nothing(manager: Leaver) -> None:
+    await manager.hold(10)
+    manager.made._exits._is_recovered = False
+    assert manager.made._exits.left() is None
+    assert manager.made._exits.due() is None
+    await manager.made.forget()
+    assert manager.made._exits.left() == ["momentum holds 10 NSE:INFY (MIS)"]
+    assert manager.made._exits.due() is not None
 
 
 async def test_a_flat_position_forgets_its_tries(live: Leaver) -> None:

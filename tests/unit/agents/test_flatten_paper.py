@@ -70,6 +70,7 @@ class Paper(Loop):
         given = limits()
         made._limits = SimpleNamespace(of_account=given, of_strategy=lambda _: given, ready=lambda: asyncio.sleep(0))
         self._follow(made._exits, made._trading_state)
+        asyncio.run(made.forget())
         return made
 
     def restart(self) -> None:
@@ -133,7 +134,10 @@ class Paper(Loop):
 
     def left(self) -> list[str]:
         """What both workers tell."""
-        return [*self.risk._exits.left(), *self.engine._withdrawals.left()]
+        positions, orders = self.risk._exits.left(), self.engine._withdrawals.left()
+        assert positions is not None
+        assert orders is not None
+        return [*positions, *orders]
 
     def bodies(self, topic: Topic) -> list[Any]:
         found = {one.id: one.data for one in map(decode_any, self._logs.get(self._names[topic], []))}

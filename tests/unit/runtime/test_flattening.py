@@ -139,6 +139,15 @@ async def test_what_is_left_is_told_while_positions_are_closed(
     assert found == {WORKER: Left(revision, ())}
 
 
+async def test_a_worker_that_does_not_know_yet_tells_nothing(store: TradingStateStore, view: TradingStateView) -> None:
+    """Before its tables are recovered it would seem flat."""
+    asked = []
+    view.on_flatten(lambda: asked.append(None))  # type: ignore[func-returns-value,arg-type]
+    await flatten(store, "all")
+    await until(lambda: len(asked) > 2)
+    assert await store.left() == {}
+
+
 async def test_a_worker_that_is_gone_tells_nothing(store: TradingStateStore, monkeypatch: pytest.MonkeyPatch) -> None:
     await store.tell_left("gone", 1, ["something"])
     assert await store.left() == {"gone": Left(1, ("something",))}

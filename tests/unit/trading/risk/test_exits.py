@@ -127,6 +127,20 @@ class TestWhatIsDue:
         assert asked(holding(10), clock=OPEN - 1) == []
         assert len(asked(holding(10), clock=OPEN)) == 1
 
+    @pytest.mark.parametrize(
+        ("second", "tries", "said"),
+        [
+            (NOW, 0, "momentum holds 10 NSE:INFY (MIS)"),
+            (NOW, 2, "momentum holds 10 NSE:INFY (MIS): 2 exits did not fill"),
+            (OPEN - 1, 0, "momentum holds 10 NSE:INFY (MIS): it does not trade now"),
+            (0, 0, "momentum holds 10 NSE:INFY (MIS): the market has said nothing yet"),
+        ],
+    )
+    def test_a_line_says_what_keeps_a_position(self, second: int, tries: int, said: str) -> None:
+        found = holding(10)
+        found.exit_tries[POSITION] = Tries(tries)
+        assert describe(found, found.account.positions[POSITION], second, chasing()) == said
+
     def test_the_price_is_the_last_one_known_else_what_was_paid(self) -> None:
         found = holding(10, price="1400")
         position = found.account.positions[POSITION]
