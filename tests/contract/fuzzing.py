@@ -22,21 +22,8 @@ STRANGE: tuple[Any, ...] = (
     "COMPLETE", "CANCELLED", "REJECTED", "UPDATE", "OPEN", "Order request timed out",
 )  # fmt: skip
 RAW_BITS = (
-    b"",
-    b"\x00",
-    b"\xff\xfe",
-    b"{",
-    b"}",
-    b"[",
-    b"]",
-    b'"',
-    b",",
-    b":",
-    b"NaN",
-    b"-Infinity",
-    b"1e999",
-    b"null",
-)
+    b"", b"\x00", b"\xff\xfe", b"{", b"}", b"[", b"]", b'"', b",", b":", b"NaN", b"-Infinity", b"1e999", b"null",
+)  # fmt: skip
 STATUSES = (
     *(200,) * 40, 201, 204, 206, 301, 302, 307, 308, 400, 400, 400, 403, 403, 404, 405, 410, 429, 500, 502, 503, 504,
 )  # fmt: skip
