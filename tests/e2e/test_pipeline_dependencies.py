@@ -6,17 +6,13 @@ nothing, the worst way of being away. That nothing was lost meanwhile is counted
 
 from __future__ import annotations
 
-import json
 import signal
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psutil
-import pytest
 
-from tests.running_stack import RunningStack, metrics, total, wait_for
+from tests.running_stack import RunningStack, metrics, reasons, total, wait_for
 
 TRADING = (
     "market_feed",
@@ -55,18 +51,6 @@ def frozen(stack: RunningStack, name: str) -> Iterator[None]:
                 continue
 
 
-def reasons(port: int) -> dict[str, str]:
-    """Why a worker is not ready; empty when it is."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-            body = json.load(answer)
-    except urllib.error.HTTPError as error:
-        body = json.load(error)
-    except OSError as error:
-        return {"page": str(error)}
-    return dict(body["reasons"])
-
-
 def progress(ports: dict[str, int], worker: str) -> float:
     return total(metrics(ports[worker]), PROGRESS.get(worker, "messages_handled_total"))
 
@@ -89,16 +73,6 @@ def probe(ports: dict[str, int], name: str) -> float:
 
 def all_ready(ports: dict[str, int]) -> bool:
     return not any(reasons(port) for port in ports.values())
-
-
-@pytest.fixture
-def ports(stack: RunningStack) -> Iterator[dict[str, int]]:
-    """Pages of all workers, every one of them ready; being without a dependency must not end any of them."""
-    wait_for(lambda: all(row["ready"] for row in stack.workers().values()), "readiness of all workers", 60)
-    workers = stack.workers()
-    pids = {name: stack.worker_pid(name) for name in workers}
-    yield {name: row["port"] for name, row in workers.items()}
-    assert {name: stack.worker_pid(name) for name in workers} == pids
 
 
 def test_without_postgresql_trading_goes_on_and_the_ledger_catches_up(
