@@ -108,7 +108,7 @@ class Garbage:
                 return raw[:to] + raw[at:to] + raw[to:]
             case 4:
                 return raw[:at] + rng.choice(RAW_BITS) + raw[at + 1 :]
-            case 5 if rng.random() < 0.05:
+            case 5 if rng.random() < 0.2:
                 return raw[:at] + rng.choice((b"[", b'{"a":')) * NESTED
             case _:
                 return rng.randbytes(rng.randint(0, 200))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.running_stack import WIDE_LIMITS, RunningStack, wait_for
+from tests.running_stack import WIDE_LIMITS, RunningStack
 
 MARKET_SPEED = 3
 
@@ -35,13 +35,3 @@ def stack(tmp_path_factory: pytest.TempPathFactory, markers: Path) -> Iterator[R
         running.stop()
     finally:
         running.kill()
-
-
-@pytest.fixture
-def ports(stack: RunningStack) -> Iterator[dict[str, int]]:
-    """Pages of all workers, every one of them ready; being without a dependency must not end any of them."""
-    wait_for(lambda: all(row["ready"] for row in stack.workers().values()), "readiness of all workers", 60)
-    workers = stack.workers()
-    pids = {name: stack.worker_pid(name) for name in workers}
-    yield {name: row["port"] for name, row in workers.items()}
-    assert {name: stack.worker_pid(name) for name in workers} == pids

@@ -9,10 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from tests.running_stack import RunningStack, metrics, reasons, total, wait_for
 
 ALERT_SECONDS = 10.0
 QUIET_SECONDS = 4.0
+
+
+@pytest.fixture
+def ports(stack: RunningStack) -> dict[str, int]:
+    """Pages of all workers, every one of them ready."""
+    wait_for(lambda: all(row["ready"] for row in stack.workers().values()), "readiness of all workers", 60)
+    return {name: row["port"] for name, row in stack.workers().items()}
 
 
 def ask(stack: RunningStack, method: str, path: str, body: Any = None) -> Any:

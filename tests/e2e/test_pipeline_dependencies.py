@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psutil
+import pytest
 
 from tests.running_stack import RunningStack, metrics, reasons, total, wait_for
 
@@ -73,6 +74,16 @@ def probe(ports: dict[str, int], name: str) -> float:
 
 def all_ready(ports: dict[str, int]) -> bool:
     return not any(reasons(port) for port in ports.values())
+
+
+@pytest.fixture
+def ports(stack: RunningStack) -> Iterator[dict[str, int]]:
+    """Pages of all workers, every one of them ready; being without a dependency must not end any of them."""
+    wait_for(lambda: all(row["ready"] for row in stack.workers().values()), "readiness of all workers", 60)
+    workers = stack.workers()
+    pids = {name: stack.worker_pid(name) for name in workers}
+    yield {name: row["port"] for name, row in workers.items()}
+    assert {name: stack.worker_pid(name) for name in workers} == pids
 
 
 def test_without_postgresql_trading_goes_on_and_the_ledger_catches_up(
