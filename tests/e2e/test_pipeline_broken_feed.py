@@ -20,7 +20,7 @@ QUIET_SECONDS = 4.0
 @pytest.fixture
 def ports(stack: RunningStack) -> dict[str, int]:
     """Pages of all workers, every one of them ready."""
-    wait_for(lambda: all(row["ready"] for row in stack.workers().values()), "readiness of all workers", 60)
+    wait_for(lambda: all(row["ready"] for row in stack.workers().values()), "readiness of all workers", 120)
     return {name: row["port"] for name, row in stack.workers().items()}
 
 
