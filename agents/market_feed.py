@@ -20,6 +20,7 @@ from agents.feed.framing import Framing, Numbered
 from agents.feed.marks import MarkBoard
 from agents.feed.order_updates import OrderUpdates
 from agents.feed.queue import TickQueue
+from agents.feed.silence import TickSilence
 from agents.feed.watchlist import read_watchlist
 from agents.reference import Reference
 from brokers.zerodha.frames import FrameDecoder
@@ -39,6 +40,8 @@ log = structlog.get_logger(__name__)
 MOST_AT_ONCE = 2_000  # ticks taken from the queue in one turn
 MOST_IN_FLIGHT = 256  # frames sent and not yet acknowledged
 NOT_CONNECTED = "socket"
+NO_TICKS = "ticks"
+LOOK_SECONDS = 0.5
 SEND_FAILURES = (KafkaError, ProducerSendError, NotReady)
 
 
@@ -62,6 +65,7 @@ class MarketFeed:
         self._in_flight: set[asyncio.Future[Any]] = set()
         self._room = asyncio.Event()
         self._is_stopping = False
+        self._received = 0
         self._barrier = Barrier(worker.settings) if self._settings.run_id is not None else None
         self._seen = {"refused": 0, "repeated": 0, "dropped": 0, "late": 0}
 
@@ -72,11 +76,12 @@ class MarketFeed:
         await self._worker.app.maybe_start_producer()
         self._worker.state.degraded(NOT_CONNECTED, "The WebSocket is not connected yet")
         self._connect(instruments)
-        marks = asyncio.create_task(self._publish_marks())
+        beside = [asyncio.create_task(self._publish_marks()), asyncio.create_task(self._watch_ticks(instruments))]
         try:
             await self._publish()
         finally:
-            marks.cancel()
+            for task in beside:
+                task.cancel()
 
     async def _load(self) -> list[Instrument]:
         reference = Reference(self._worker)
@@ -134,6 +139,7 @@ class MarketFeed:
         if ticks:
             metrics.FEED_LAST_TICK.set(received_ns / 1e9)
             metrics.TICKS_RECEIVED.inc(len(ticks))
+            self._received += len(ticks)
             self._queue.put(ticks, received_ns)
 
     def on_text(self, payload: bytes) -> None:
@@ -241,6 +247,21 @@ class MarketFeed:
         if total > self._seen[name]:
             counter.inc(total - self._seen[name])
             self._seen[name] = total
+
+    async def _watch_ticks(self, instruments: list[Instrument]) -> None:
+        """Not ready while the socket lives and says nothing. A replay may be as slow as it likes."""
+        silence = TickSilence(instruments, self._settings.tickless_seconds, time.monotonic())
+        received = 0
+        while self._settings.run_id is None:
+            if self._received != received:
+                received = self._received
+                silence.note(self._framing.clock, time.monotonic())
+            reason = silence.reason(time.monotonic(), time.time())
+            if reason:
+                self._worker.state.degraded(NO_TICKS, reason)
+            else:
+                self._worker.state.recovered(NO_TICKS)
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _publish_marks(self) -> None:
         """Publish what changed, `marks_per_second` times a second."""

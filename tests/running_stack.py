@@ -169,6 +169,18 @@ def metrics(port: int) -> Samples:
         return {}
 
 
+def reasons(port: int) -> dict[str, str]:
+    """Why a worker is not ready; empty when it is."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            body = json.load(answer)
+    except urllib.error.HTTPError as error:
+        body = json.load(error)
+    except OSError as error:
+        return {"page": str(error)}
+    return dict(body["reasons"])
+
+
 def total(samples: Samples, name: str) -> float:
     """Sum over all samples called `name`, without our prefix."""
     return sum(value for (found, _), value in samples.items() if found == f"alpha_panda_{name}")

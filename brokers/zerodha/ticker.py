@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -147,6 +148,8 @@ class Ticker:
         ticker.on_error = self._only_current(self._on_error)
         ticker.on_close = self._only_current(self._on_close)
         ticker.on_noreconnect = self._only_current(self._on_noreconnect)
+        # the library reads text frames, too: one that it cannot read would cost the connection
+        ticker._on_message = partial(self._guard, ticker._on_message)
         self._ticker = ticker
         self._become(Connection.CONNECTING, cause)
         self._listener.on_attempt(cause)

@@ -119,6 +119,9 @@ class FeedSettings(Section):
     coalesce_ms: float = Field(5.0, ge=0, le=1000, description="longest wait for more ticks before a frame is sent")
     marks_per_second: float = Field(4.0, gt=0, le=50, description="how often market.marks is published")
     silent_seconds: Positive = Field(5.0, description="no frame for so long: the socket is replaced")
+    tickless_seconds: Positive = Field(
+        6.0, description="no tick for so long while the market is open: the feed is not ready"
+    )
     run_id: str | None = Field(None, description="fixed run id for a replay; none gives each start its own")
 
 

@@ -22,21 +22,8 @@ STRANGE: tuple[Any, ...] = (
     "COMPLETE", "CANCELLED", "REJECTED", "UPDATE", "OPEN", "Order request timed out",
 )  # fmt: skip
 RAW_BITS = (
-    b"",
-    b"\x00",
-    b"\xff\xfe",
-    b"{",
-    b"}",
-    b"[",
-    b"]",
-    b'"',
-    b",",
-    b":",
-    b"NaN",
-    b"-Infinity",
-    b"1e999",
-    b"null",
-)
+    b"", b"\x00", b"\xff\xfe", b"{", b"}", b"[", b"]", b'"', b",", b":", b"NaN", b"-Infinity", b"1e999", b"null",
+)  # fmt: skip
 STATUSES = (
     *(200,) * 40, 201, 204, 206, 301, 302, 307, 308, 400, 400, 400, 403, 403, 404, 405, 410, 429, 500, 502, 503, 504,
 )  # fmt: skip
@@ -121,7 +108,7 @@ class Garbage:
                 return raw[:to] + raw[at:to] + raw[to:]
             case 4:
                 return raw[:at] + rng.choice(RAW_BITS) + raw[at + 1 :]
-            case 5 if rng.random() < 0.05:
+            case 5 if rng.random() < 0.2:
                 return raw[:at] + rng.choice((b"[", b'{"a":')) * NESTED
             case _:
                 return rng.randbytes(rng.randint(0, 200))

@@ -6,15 +6,12 @@ nothing, the worst way of being away. That nothing was lost meanwhile is counted
 
 from __future__ import annotations
 
-import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
 
 from tests.e2e.freezing import frozen
-from tests.running_stack import RunningStack, metrics, total, wait_for
+from tests.running_stack import RunningStack, metrics, reasons, total, wait_for
 
 TRADING = (
     "market_feed",
@@ -27,18 +24,6 @@ PROGRESS = {
     "market_feed": "ticks_published_total",
     "portfolio_manager.paper": "snapshots_total",
 }
-
-
-def reasons(port: int) -> dict[str, str]:
-    """Why a worker is not ready; empty when it is."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-            body = json.load(answer)
-    except urllib.error.HTTPError as error:
-        body = json.load(error)
-    except OSError as error:
-        return {"page": str(error)}
-    return dict(body["reasons"])
 
 
 def progress(ports: dict[str, int], worker: str) -> float:

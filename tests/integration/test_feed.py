@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -14,6 +15,7 @@ from brokers.zerodha.frames import FrameDecoder
 from brokers.zerodha.session import Session, SessionStore, SessionView, login, new_session_key
 from brokers.zerodha.ticker import Address, Connection, Ticker
 from models.messages.ticks import Mode, Tick
+from tests.contract.fuzzing import packets
 from tests.exchange import Exchange, synthetic
 from tests.running_stack import wait_for
 
@@ -28,6 +30,7 @@ class Listener:
         self.states: list[Connection] = []
         self.attempts: Counter[str] = Counter()
         self.raises = False
+        self.texts = 0
         self.thread = ""
         self._decoder = FrameDecoder()
 
@@ -38,7 +41,7 @@ class Listener:
         self.ticks += self._decoder.decode(payload)
 
     def on_text(self, payload: bytes) -> None:
-        """Order updates are not looked at here."""
+        self.texts += 1
 
     def on_state(self, number: int, state: Connection, reason: str) -> None:
         self.states.append(state)
@@ -119,6 +122,22 @@ def test_raising_listener_does_not_cost_the_connection(exchange: Exchange, liste
     listener.raises = False
     listener.ticks.clear()
     wait_for(lambda: listener.ticks, "ticks on the same connection", 10)
+    assert listener.attempts == {"start": 1}
+
+
+@pytest.mark.usefixtures("ticker")
+def test_frames_that_nobody_can_read_do_not_cost_the_connection(exchange: Exchange, listener: Listener) -> None:
+    rng = Random(3)
+    texts = ["[]", "5", "null", "{", "", '{"type": []}', '{"type": "order"}', "[" * 100_000, '{"type": "error"}']
+    for connection in list(exchange.sandbox._hub.connections):
+        for text in texts:
+            exchange.run(connection.send_text(text))
+        for _ in range(300):
+            exchange.run(connection.send_raw(packets(rng, b"\x00\x01\x00\x08" + bytes(8))))
+    listener.ticks.clear()
+    known = {int(row["instrument_token"]) for row in exchange.rows()}
+    wait_for(lambda: known & {one.instrument_token for one in listener.ticks}, "ticks on the same connection", 10)
+    assert listener.texts == len(texts)
     assert listener.attempts == {"start": 1}
 
 
