@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import sys
 import time
@@ -44,7 +45,7 @@ class MarketChoice:
 
 @dataclass
 class Exchange:
-    """Credentials live as long as the stack, in memory and in the children's environment."""
+    """Credentials live as long as the stack, in memory and in files that only their owner can read."""
 
     port: int
     market: MarketChoice
@@ -61,9 +62,27 @@ class Exchange:
         return f"http://{ports.HOST}:{self.port}"
 
     def overlay(self) -> dict[str, dict[str, object]]:
-        """As a layer of settings; the keys go through the environment."""
+        """As a layer of settings, which names the files of the keys."""
         ws_root = f"ws://{ports.HOST}:{self.port}"
-        return {"kite": {"root": self.root, "ws_root": ws_root, "session_file": str(self.session_file)}}
+        files = {f"{name}_file": str(file) for name, file in self._secret_files().items()}
+        return {"kite": {"root": self.root, "ws_root": ws_root, "session_file": str(self.session_file), **files}}
+
+    def _secret_files(self) -> dict[str, Path]:
+        names = ("api_key", "api_secret", "session_key")
+        return {name: self.session_file.with_name(f"kite-{name.replace('_', '-')}") for name in names}
+
+    def write_secrets(self) -> None:
+        """For the workers, and for commands in other terminals; only their owner can read them."""
+        for name, file in self._secret_files().items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.unlink(missing_ok=True)
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+                opened.write(getattr(self, name))
+
+    def forget_secrets(self) -> None:
+        """The run is over."""
+        for file in (*self._secret_files().values(), self.session_file):
+            file.unlink(missing_ok=True)
 
     def service(self) -> Service:
         """To be supervised."""

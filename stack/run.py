@@ -142,6 +142,7 @@ class Run:
         overlay = merge({"worker": {"data_directory": str(self._state.path / "tables")}}, overlay)
         if self._options.market is not None:
             self._exchange = self._new_exchange(self._options.market)
+            self._exchange.write_secrets()
             overlay = merge(overlay, self._exchange.overlay())
         self._state.write_overlay(overlay)
         self._settings = load_settings(self._settings.profile)
@@ -201,9 +202,6 @@ class Run:
     def _environment(self) -> dict[str, str]:
         found = {"ALPHA_PANDA_PROFILE": self._settings.profile}
         found["ALPHA_PANDA__STACK__STATE_DIRECTORY"] = str(self._state.path)
-        if self._exchange is not None:
-            found["ALPHA_PANDA__KITE__API_KEY"] = self._exchange.api_key
-            found["ALPHA_PANDA__KITE__SESSION_KEY"] = self._exchange.session_key
         return found
 
     async def _watch(self) -> None:
@@ -258,6 +256,8 @@ class Run:
         for names in stop_groups(self._workers):
             await self._supervisor.stop(*names)
         await self._supervisor.stop(EXCHANGE)
+        if self._exchange is not None:
+            self._exchange.forget_secrets()
         if not self._options.keep and self._workers:
             await self._forget_namespace()
         await infrastructure.stop(self._supervisor)

@@ -139,3 +139,9 @@ def is_held(path: Path) -> bool:
         return False
     finally:
         os.close(handle)
+
+
+def forget_dead_run(path: Path) -> None:
+    """Remove the settings of a run that could not do so itself. Those of a stack that runs stay."""
+    if not is_held(path.absolute()):
+        (path / RUNTIME_OVERLAY).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ import typer
 
 from faust_app.commands.output import AsJson, Yes, confirm, parse_duration, run, show, to_json
 from faust_app.runtime.errors import ConfigurationError
-from faust_app.runtime.settings import load_settings
+from faust_app.runtime.settings import load_settings, state_directory
 
 DOCTOR_COLUMNS = ("check", "result", "detail")
 STATUS_COLUMNS = ("worker", "ready", "reasons")
@@ -29,7 +29,9 @@ def register(app: typer.Typer) -> None:
         """Start Kafka, PostgreSQL, Redis, the sandbox exchange and all workers; Ctrl-C stops them and sums up."""
         from stack.exchange import synthetic_market
         from stack.run import Options
+        from stack.state import forget_dead_run
 
+        forget_dead_run(state_directory(profile))
         config = load_settings(profile)
         market = None if config.kite.api_key is not None else synthetic_market(config.stack)
         _check_writable(json_file)

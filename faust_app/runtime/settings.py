@@ -9,6 +9,7 @@ environment variables, never values in the layers.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
@@ -92,11 +93,14 @@ class KiteSettings(Section):
     root: str | None = Field(None, description="REST root of a sandbox, with a clock of its own; none is Kite's")
     ws_root: str | None = Field(None, description="WebSocket root; none is Kite's own")
     api_key: SecretStr | None = Field(None, description="API key of the developer's application")
+    api_key_file: Path | None = Field(None, description="file that holds it instead")
     api_secret: SecretStr | None = Field(None, description="its secret; only `alpha-panda login` needs it")
+    api_secret_file: Path | None = Field(None, description="file that holds it instead")
     session_file: Path = Field(Path(".local/kite-session"), description="today's session, encrypted")
     session_key: SecretStr | None = Field(
         None, description="key that encrypts the session; `alpha-panda login --new-key` makes one"
     )
+    session_key_file: Path | None = Field(None, description="file that holds it instead")
     timeout_seconds: Positive = Field(7.0, description="longest wait for a connection, and for an answer")
     egress_address: IPvAnyAddress | None = Field(
         None, description="static address registered with Kite; it takes orders from nowhere else"
@@ -107,6 +111,26 @@ class KiteSettings(Section):
     clock_tolerance_seconds: Positive = Field(
         2.0, description="live: most the wall clock may differ from the broker's, and jump"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_files(cls, given: Any) -> Any:
+        """A secret that is not given is read from its file."""
+        if not isinstance(given, dict):
+            return given
+        found = dict(given)
+        for name in ("api_key", "api_secret", "session_key"):
+            file = found.get(f"{name}_file")
+            if file is not None and found.get(name) is None:
+                found[name] = _secret_in(Path(str(file)), f"{name}_file")
+        return found
+
+
+def _secret_in(file: Path, name: str) -> str:
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        raise ValueError(f"{name} {file}: {error.strerror}") from error
 
 
 class FeedSettings(Section):
@@ -393,17 +417,21 @@ def layers_of(profile: str, *, config: Path | None = None) -> list[tuple[str, di
         raise ConfigurationError(f"There is no profile {profile!r}; known profiles: {known}")
     names = ["base"] if profile == "base" else ["base", profile]
     layers = [(f"{name}.yaml", read_layer(folder / f"{name}.yaml")) for name in names]
+    return [*layers, (RUNTIME_OVERLAY, read_layer(_state_directory(layers) / RUNTIME_OVERLAY))]
+
+
+def state_directory(profile: str | None = None) -> Path:
+    """Where the local stack keeps its state, whatever a run may have left there. Raises ConfigurationError."""
+    return _state_directory(layers_of(profile or os.environ.get("ALPHA_PANDA_PROFILE", "base")))
+
+
+def _state_directory(layers: Iterable[tuple[str, dict[str, Any]]]) -> Path:
     below: dict[str, Any] = {}
     for _, layer in layers:
         below = merge(below, layer)
-    return [*layers, (RUNTIME_OVERLAY, read_layer(_overlay_path(below)))]
-
-
-def _overlay_path(layers: dict[str, Any]) -> Path:
-    stack = layers.get("stack")
+    stack = below.get("stack")
     configured = stack.get("state_directory", STATE_DIRECTORY) if isinstance(stack, dict) else STATE_DIRECTORY
-    state = os.environ.get(f"{ENVIRONMENT}STACK__STATE_DIRECTORY", configured)
-    return Path(str(state)) / RUNTIME_OVERLAY
+    return Path(os.environ.get(f"{ENVIRONMENT}STACK__STATE_DIRECTORY", str(configured)))
 
 
 def _one_sentence(error: ValidationError) -> str:

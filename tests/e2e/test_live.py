@@ -37,23 +37,14 @@ class LiveStack(RunningStack):
         assert answer.ok or not is_sure, answer.text
         return answer.json()
 
-    def secrets(self) -> dict[str, str]:
-        """Keys of this run, from the environment of its processes."""
-        found: dict[str, str] = {}
-        for child in self.children():
-            found |= {
-                name: value for name, value in child.environ().items() if "_API_" in name or "SESSION_KEY" in name
-            }
-        return found
-
     def log_in(self) -> None:
         """As `alpha-panda login` does."""
-        keys = self.secrets()
-        api_key, secret = keys["ALPHA_PANDA_SANDBOX_API_KEY"], keys["ALPHA_PANDA_SANDBOX_API_SECRET"]
-        asked = self.exchange("POST", "/request_token", api_key=api_key, api_secret=secret)
-        session = login(self.root, api_key, secret, asked["data"]["request_token"], time.time())
-        store = SessionStore(self.state / "run" / "kite-session", keys["ALPHA_PANDA__KITE__SESSION_KEY"])
-        store.write(session)
+        key, secret, session_key = (
+            (self.state / "run" / f"kite-{name}").read_text() for name in ("api-key", "api-secret", "session-key")
+        )
+        asked = self.exchange("POST", "/request_token", api_key=key, api_secret=secret)
+        session = login(self.root, key, secret, asked["data"]["request_token"], time.time())
+        SessionStore(self.state / "run" / "kite-session", session_key).write(session)
 
     def placed(self) -> list[dict[str, Any]]:
         """Our orders in the exchange's book."""
@@ -192,6 +183,12 @@ def test_without_postgresql_or_redis_nothing_is_opened_and_paper_goes_on(stack: 
     wait_for(lambda: stack.workers()[ENGINE]["ready"], "readiness", 60)
     placed = len(stack.placed())
     wait_for(lambda: len(stack.placed()) > placed, "orders afterwards", 60)
+
+
+def test_preflight_passes_beside_the_running_stack(stack: LiveStack) -> None:
+    rows = {one["check"]: one for one in json.loads(stack.command("preflight", "--json", code=None).stdout)}
+    assert {name for name, one in rows.items() if one["outcome"] == "failed"} == set(), rows
+    assert {"session", "reconciliation", "kill_switch", "lease"} <= rows.keys()
 
 
 def test_in_the_end_both_books_are_equal(stack: LiveStack) -> None:

@@ -207,6 +207,24 @@ def test_secret_is_never_printed(config: Path, monkeypatch: pytest.MonkeyPatch) 
         assert SECRET not in shown
 
 
+def test_a_secret_may_be_in_a_file_and_the_environment_wins(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"{SECRET}\n")
+    (config / "demo.yaml").write_text(f"kite: {{api_key_file: {file}}}")
+    found = load_settings("demo", config=config).kite.api_key
+    assert found is not None
+    assert found.get_secret_value() == SECRET
+    monkeypatch.setenv("ALPHA_PANDA__KITE__API_KEY", "another")
+    found = load_settings("demo", config=config).kite.api_key
+    assert found is not None
+    assert found.get_secret_value() == "another"
+    monkeypatch.delenv("ALPHA_PANDA__KITE__API_KEY")
+    file.unlink()
+    assert f"api_key_file {file}: No such file" in refusal(config, "demo")
+
+
 @pytest.mark.parametrize(
     "yaml",
     [
