@@ -16,7 +16,7 @@ import aiohttp
 
 from brokers.errors import BrokerFailure, SessionRefused
 from brokers.zerodha.session import SessionStore, login, new_session_key
-from faust_app.runtime.settings import StackSettings
+from faust_app.runtime.sections import StackSettings
 from stack import ports
 from stack.process import Command
 from stack.supervisor import Service

@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from faust_app.runtime.settings import KafkaSettings, PostgresSettings, RedisSettings, Settings
+from faust_app.runtime.sections import KafkaSettings, PostgresSettings, RedisSettings
+from faust_app.runtime.settings import Settings
 from stack import kafka, ports, postgres, redis
 from stack.errors import CannotStart
 from stack.supervisor import Service, Supervisor

@@ -38,7 +38,7 @@ from faust_app.runtime.kite_session import endpoint, session_view
 from faust_app.runtime.lease import Lease
 from faust_app.runtime.order_budget import Grant, OrderBudget
 from faust_app.runtime.reference_data import ReferenceData
-from faust_app.runtime.settings import Execution
+from faust_app.runtime.sections import Execution
 from faust_app.runtime.trading_state import TradingStateView, redis_client
 from models.messages.envelope import Envelope
 from models.messages.orders import CancelSubmitted, OrderPushed, OrderStatus, OrderSubmitted, OrderUpdate, PlannedOrder

@@ -11,7 +11,8 @@ import typer
 from faust_app.commands.control_events import actor, control_events, operator_event
 from faust_app.commands.output import AsJson, run, show
 from faust_app.runtime.errors import ConfigurationError, TransientError
-from faust_app.runtime.settings import RiskSettings, Settings, settings
+from faust_app.runtime.sections import RiskSettings
+from faust_app.runtime.settings import Settings, settings
 from models.messages.control import LimitChange, LimitsChanged
 from models.messages.envelope import Envelope
 from trading.risk.limits import ACCOUNT_LIMITS, BOOK_LIMITS, NAMES, Limits, Source, amount, sources

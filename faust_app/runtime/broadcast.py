@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from faust_app.runtime.codec import decode_any
 from faust_app.runtime.errors import DecodeError
-from faust_app.runtime.settings import KafkaSettings
+from faust_app.runtime.sections import KafkaSettings
 from models.messages.envelope import Envelope
 
 log = structlog.get_logger(__name__)

@@ -29,7 +29,7 @@ from faust_app.runtime.exact import ExactConsumer
 from faust_app.runtime.failpoints import Failpoints
 from faust_app.runtime.lifecycle import WorkerState, die
 from faust_app.runtime.publisher import Publisher
-from faust_app.runtime.settings import DeliverySettings
+from faust_app.runtime.sections import DeliverySettings
 from tables.journal import Output
 
 log = structlog.get_logger(__name__)

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from faust_app.runtime.errors import TransientError
 from faust_app.runtime.postgres import AWAY_STATES, CONNECT_SECONDS, connect_arguments, is_away
 from faust_app.runtime.reference_data import StrategyInstance
-from faust_app.runtime.settings import PostgresSettings, Settings
+from faust_app.runtime.sections import PostgresSettings
+from faust_app.runtime.settings import Settings
 from models.rows.reference import InstrumentRow, StrategyRow
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from faust_app.runtime.settings import LogSettings
+from faust_app.runtime.sections import LogSettings
 
 NAMES = "access_token|refresh_token|request_token|api_secret|password|checksum|authorization"
 SECRET_NAME = re.compile(NAMES, re.IGNORECASE)

@@ -19,7 +19,8 @@ from faust_app.commands.cli import _run
 from faust_app.runtime.errors import TransientError
 from faust_app.runtime.lease import Lease
 from faust_app.runtime.reference_data import ReferenceData
-from faust_app.runtime.settings import Execution, Settings
+from faust_app.runtime.sections import Execution
+from faust_app.runtime.settings import Settings
 from faust_app.runtime.trading_state import TradingStateStore, redis_client
 from models.messages.control import TradingState
 from sandbox.scenario import Scenario

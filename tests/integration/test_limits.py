@@ -17,7 +17,8 @@ from faust_app.runtime.database import create_engine, transaction
 from faust_app.runtime.errors import TransientError
 from faust_app.runtime.limits_store import CONTROL, LimitsStore, scope_of
 from faust_app.runtime.reference_data import ReferenceData
-from faust_app.runtime.settings import RiskSettings, Settings
+from faust_app.runtime.sections import RiskSettings
+from faust_app.runtime.settings import Settings
 from models.messages.control import LimitChange, LimitsChanged
 from models.messages.envelope import Envelope
 from models.rows.audit import AuditRow

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from faust_app.runtime.settings import Execution, Settings
+from faust_app.runtime.sections import Execution
+from faust_app.runtime.settings import Settings
 from faust_app.runtime.trading_state import TradingStateStore, TradingStateView, redis_client
 from models.messages.control import TradingState
 

@@ -39,7 +39,8 @@ from brokers.zerodha.session import SessionState, SessionView
 from faust_app.runtime.errors import ConfigurationError, RuntimeFailure, one_sentence
 from faust_app.runtime.lease import awake_seconds, owner_name, read_holder
 from faust_app.runtime.reference_data import ReferenceData
-from faust_app.runtime.settings import PROJECT, Execution, Settings
+from faust_app.runtime.sections import Execution
+from faust_app.runtime.settings import PROJECT, Settings
 from faust_app.runtime.trading_state import TradingStateStore
 from trading.market.instruments import InstrumentRegistry
 from trading.market.sessions import trading_day

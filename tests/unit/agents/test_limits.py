@@ -13,7 +13,7 @@ from agents import limits as module
 from agents.limits import LimitsBook
 from faust_app.runtime.codec import root
 from faust_app.runtime.errors import TransientError
-from faust_app.runtime.settings import RiskSettings
+from faust_app.runtime.sections import RiskSettings
 from models.messages.control import LimitsChanged, StrategiesChanged
 from trading.risk.limits import Limits
 

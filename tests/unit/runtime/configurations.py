@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from faust_app.runtime.settings import BrokerSettings, Execution, Settings
+from faust_app.runtime.sections import BrokerSettings, Execution
+from faust_app.runtime.settings import Settings
 
 BROKERS = {
     "paper": {"enabled": True},

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from faust_app.runtime.consume import ConsumeLoop, Decision, Handler, Record
 from faust_app.runtime.lifecycle import WorkerState
-from faust_app.runtime.settings import DeliverySettings
+from faust_app.runtime.sections import DeliverySettings
 from tables.journal import Output
 
 TOPIC = "paper.signals.raw"

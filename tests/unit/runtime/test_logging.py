@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from faust_app.runtime.logging import NOISY, configure_logging, redact
-from faust_app.runtime.settings import LogSettings
+from faust_app.runtime.sections import LogSettings
 
 SECRET = "Zx9-s3cret_value"
 Lines = Callable[[], list[dict[str, Any]]]

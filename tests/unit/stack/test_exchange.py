@@ -12,7 +12,7 @@ import pytest
 from kiteconnect import KiteConnect
 
 from brokers.zerodha.session import Session, SessionStore
-from faust_app.runtime.settings import StackSettings
+from faust_app.runtime.sections import StackSettings
 from stack import exchange as module
 from stack.errors import CannotStay
 from stack.exchange import Exchange, MarketChoice, synthetic_market

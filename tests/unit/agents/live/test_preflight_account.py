@@ -21,7 +21,7 @@ from agents.live.preflight.result import Outcome, Result
 from brokers.errors import BrokerFailure, SessionRefused
 from brokers.zerodha.client import Greeting
 from faust_app.runtime.lease import Holder
-from faust_app.runtime.settings import RiskSettings
+from faust_app.runtime.sections import RiskSettings
 from faust_app.runtime.trading_state import ScopeState
 from models.messages.control import TradingState
 from trading.risk.limits import NAMES

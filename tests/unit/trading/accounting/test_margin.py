@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from faust_app.runtime.settings import RiskSettings
+from faust_app.runtime.sections import RiskSettings
 from models.messages.orders import Product
 from tests.unit.trading.accounting.books import INFY, Books, contract
 from trading.accounting.margin import MarginRates, margin_used, position_margin

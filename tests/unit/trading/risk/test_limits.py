@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faust_app.runtime.settings import RiskSettings
+from faust_app.runtime.sections import RiskSettings
 from tests.factories import limits
 from trading.risk.limits import ACCOUNT_LIMITS, BOOK_LIMITS, NAMES, Limits, Source, amount, sources
 
