@@ -28,8 +28,10 @@ from models.messages.orders import (
     OrderSubmitted,
     OrderType,
     Product,
+    Side,
 )
 from models.messages.portfolio import PortfolioSnapshot, PositionSnapshot, SnapshotCause
+from models.messages.protection import ProtectedPosition, TriggerAsked, TriggerGone, TriggerStands, TriggerTerms
 from models.messages.signals import AcceptedSignal, DeniedSignal, SquareOffDue
 from models.messages.validation import LATEST_SECOND, MAX_MONEY, MAX_QUANTITY
 from tests import factories as build
@@ -88,6 +90,19 @@ DENIED = DeniedSignal(
     message="NSE is closed at the signal's time",
     signal=LIMIT_SIGNAL,
 )
+POSITION = ProtectedPosition(
+    account=build.ACCOUNT,
+    strategy="momentum",
+    instrument="NSE:INFY",
+    instrument_token=build.TOKEN,
+    product=Product.CNC,
+)
+TERMS = TriggerTerms(
+    side=Side.SELL,
+    quantity=10,
+    triggers=(Decimal("1470.05"), Decimal("1560.05")),
+    limits=(Decimal("1455.05"), Decimal("1545.05")),
+)
 BODIES: list[msgspec.Struct] = [
     LIMIT_SIGNAL,
     CANCEL,
@@ -111,6 +126,9 @@ BODIES: list[msgspec.Struct] = [
     StrategiesChanged(strategies=("momentum",), actor="me", reason="test"),
     CallAttempted(order_id="order-1", at=build.AT),
     OrderPushed(raw="{}", received_at=build.AT),
+    TriggerAsked(position=POSITION, terms=TERMS, at=build.AT, others=("T100",)),
+    TriggerStands(position=POSITION, trigger_id="T100000", at=build.AT),
+    TriggerGone(position=POSITION, trigger_id="T100000", reason="test", at=build.AT),
     SquareOffDue(account="paper:main", run_id="r", partition=0, clock=build.AT, received_ns=1),
     ReconciliationDifference(
         account=build.ACCOUNT, kind="position", subject="NSE:INFY", ours="1", theirs="2", resolved=False
