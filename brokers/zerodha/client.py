@@ -85,6 +85,22 @@ class ZerodhaClient:
         """Ask to cancel what rests of an order; taken means that the request was."""
         return await self._write(lambda kite: kite.cancel_order(variety, broker_order_id))
 
+    async def triggers(self) -> list[Row]:
+        """Every good-till-triggered order of the account, whoever placed it."""
+        return await self._rows(lambda kite: kite.get_gtts())
+
+    async def place_trigger(self, fields: Row) -> Answer:
+        """Place a trigger with Kite's parameters, `brokers.zerodha.gtt.trigger_fields`; taken names its number."""
+        return await self._write(lambda kite: _trigger_number(kite.place_gtt(**fields)))
+
+    async def modify_trigger(self, trigger_id: str, fields: Row) -> Answer:
+        """Give a trigger other terms."""
+        return await self._write(lambda kite: _trigger_number(kite.modify_gtt(trigger_id, **fields)))
+
+    async def delete_trigger(self, trigger_id: str) -> Answer:
+        """Remove a trigger."""
+        return await self._write(lambda kite: _trigger_number(kite.delete_gtt(trigger_id)))
+
     async def orders(self) -> list[Row]:
         """Every order of the account's day, whoever placed it."""
         return await self._rows(lambda kite: kite.orders())
@@ -116,7 +132,7 @@ class ZerodhaClient:
             taken = await self._in_thread(call)
         except _Failed as failed:
             return answer_of(failed.error, failed.wire)
-        return Taken(str(taken)) if taken else Unknown("The answer names no order")
+        return Taken(str(taken)) if taken else Unknown("The answer names no number")
 
     async def _rows(self, call: Callable[[KiteConnect], Any]) -> list[Row]:
         return _checked_rows(await self._read(call))
@@ -153,6 +169,10 @@ class _Failed(Exception):
         super().__init__(type(error).__name__)
         self.error = error
         self.wire = wire
+
+
+def _trigger_number(answer: Any) -> Any:
+    return answer.get("trigger_id") if isinstance(answer, dict) else None
 
 
 def _checked_rows(found: Any) -> list[Row]:
