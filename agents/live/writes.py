@@ -7,7 +7,7 @@ import structlog
 
 from brokers.answers import Answer, RefusalKind, Refused, Taken
 from brokers.zerodha.client import ZerodhaClient
-from brokers.zerodha.mapping import REGULAR, order_fields
+from brokers.zerodha.mapping import REGULAR, Row, order_fields
 from brokers.zerodha.session import SessionView
 from models.messages.orders import PlannedOrder
 
@@ -32,6 +32,21 @@ class ZerodhaWrites:
         token = self._session.token()
         return self._noted(await self._client.cancel(REGULAR, broker_order_id), token)
 
+    async def place_trigger(self, fields: Row) -> Answer:
+        """Place a trigger; taken names its number."""
+        token = self._session.token()
+        return self._noted(await self._client.place_trigger(fields), token)
+
+    async def modify_trigger(self, trigger_id: str, fields: Row) -> Answer:
+        """Give a trigger other terms."""
+        token = self._session.token()
+        return self._noted(await self._client.modify_trigger(trigger_id, fields), token)
+
+    async def delete_trigger(self, trigger_id: str) -> Answer:
+        """Remove a trigger."""
+        token = self._session.token()
+        return self._noted(await self._client.delete_trigger(trigger_id), token)
+
     def _noted(self, answer: Answer, token: str) -> Answer:
         if isinstance(answer, Refused) and answer.kind is RefusalKind.SESSION:
             self._session.refuse(token)
@@ -50,3 +65,20 @@ class DryRun:
     async def cancel(self, broker_order_id: str) -> Answer:
         """Nothing rests anywhere."""
         return Taken(broker_order_id)
+
+    async def place_trigger(self, fields: Row) -> Answer:
+        """Tell what would have been sent."""
+        return self._told("place", fields)
+
+    async def modify_trigger(self, trigger_id: str, fields: Row) -> Answer:
+        """Tell what would have been sent."""
+        return self._told(f"modify {trigger_id}", fields)
+
+    async def delete_trigger(self, trigger_id: str) -> Answer:
+        """Tell what would have been removed."""
+        return self._told(f"delete {trigger_id}", {})
+
+    def _told(self, what: str, fields: Row) -> Answer:
+        told = f"{what} {msgspec.json.encode(fields).decode()}"
+        log.info("dry_run", trigger=told)
+        return Refused(RefusalKind.REJECTED, f"{DRY_RUN}{told}")

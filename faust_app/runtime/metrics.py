@@ -110,6 +110,12 @@ ORDER_ALARMS = _counter(
 )
 ORDERS_FOREIGN = _gauge("orders_foreign", "Orders in the broker's book that are not ours", "broker")
 ORDERS_DOUBLED = _gauge("orders_doubled", "Orders in the broker's book with a tag another one has, too", "broker")
+TRIGGERS_STANDING = _gauge("triggers_standing", "Protective triggers of ours at the exchange", "broker")
+TRIGGERS_FOREIGN = _gauge("triggers_foreign", "Active triggers at the exchange that are not ours", "broker")
+TRIGGER_CALLS = _counter("trigger_calls", "Calls for protective triggers, by the answer", "broker", "answer")
+POSITIONS_UNPROTECTED = _gauge(
+    "positions_unprotected", "Positions whose strategy asks for a stop at the exchange and that have none", "broker"
+)
 BROKER_ROWS_UNREADABLE = _counter("broker_rows_unreadable", "Rows of the broker that could not be read", "broker")
 UNKNOWN_STATUSES = _counter("unknown_order_statuses", "Reports with a status of the broker nobody knows", "broker")
 FILLS = _counter("fills", "Fills published", "broker")

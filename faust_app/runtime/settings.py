@@ -133,6 +133,9 @@ class BrokerSettings(Section):
     account: str = Field("main", pattern=r"^[a-z0-9_-]{1,32}$", description="account name")
     start_cash: Decimal = Field(Decimal("1000000"), gt=0, description="cash of a new account, rupees")
     most_age_seconds: Positive = Field(5.0, description="live: an entry whose tick came longer ago is not sent")
+    stop_limit_percent: Decimal = Field(
+        Decimal(1), gt=0, le=20, description="live: limit price of a protective stop, percent beyond its trigger"
+    )
     delivery_alarm_days: int = Field(
         5, ge=0, le=90, description="calendar days before expiry from which a contract that ends in delivery alarms"
     )

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -34,7 +35,9 @@ from tables.journal import Output
 from tests.exchange import Exchange
 from tests.factories import origin
 from tests.unit.runtime.configurations import configured
+from trading.accounting.account import Account
 from trading.market.instruments import Instrument, InstrumentRegistry
+from trading.orders.protection import Protection
 from trading.orders.state import OrderRecord
 
 BROKER = "zerodha"
@@ -98,7 +101,8 @@ class Incarnation:
             on_stopping=self._stopping.append,
             state=WorkerState(),
         )
-        trading_engine.LiveBroker = partial(LiveBroker, now=world.now)  # type: ignore[misc, assignment]
+        build = partial(LiveBroker, now=world.now, books=world.books)
+        trading_engine.LiveBroker = build  # type: ignore[misc, assignment]
         try:
             self.engine: Any = trading_engine.TradingEngine(worker)
         finally:
@@ -107,25 +111,30 @@ class Incarnation:
         self.engine._trading_state.state_for = lambda broker, strategy: world.trading_state
         self.live: LiveBroker = self.engine._exchange
         self.live._stored_at = float("inf")
+        protector = self.live._protector
+        protector._sight = replace(protector._sight, options=world.options)
         self._spy(self.live._dispatcher._writes)
         self._tasks: list[asyncio.Task[None]] = []
 
     def _spy(self, writes: Any) -> None:
-        place, cancel = writes.place, writes.cancel
+        names = {
+            "place": "call",
+            "cancel": "cancel",
+            "place_trigger": "trigger",
+            "modify_trigger": "trigger's change",
+            "delete_trigger": "trigger's removal",
+        }
+        for name, what in names.items():
+            setattr(writes, name, self._spied(getattr(writes, name), what))
 
-        async def spied_place(order: PlannedOrder) -> Any:
-            self.step("before the call")
-            answer = await place(order)
-            self.step("after the call")
+    def _spied(self, call: Callable[..., Awaitable[Any]], what: str) -> Callable[..., Awaitable[Any]]:
+        async def spied(*arguments: Any) -> Any:
+            self.step(f"before the {what}")
+            answer = await call(*arguments)
+            self.step(f"after the {what}")
             return answer
 
-        async def spied_cancel(number: str) -> Any:
-            self.step("before the cancel")
-            answer = await cancel(number)
-            self.step("after the cancel")
-            return answer
-
-        writes.place, writes.cancel = spied_place, spied_cancel
+        return spied
 
     def step(self, what: str) -> None:
         """An effect is about to happen, or has just happened. Raises Killed."""
@@ -291,6 +300,17 @@ class LiveWorld:
         envelope = root(body, message_id=message_id, broker=BROKER, key=ACCOUNT, source="test", at=event_time(at))
         self.append([Output(self.topics.name(topic, BROKER), ACCOUNT.encode(), encode(envelope))])
 
+    def born(self, life: Incarnation) -> None:
+        """A life has begun, and has not done anything yet."""
+
+    def books(self) -> Account | None:
+        """The portfolio manager's account, as last published."""
+        return None
+
+    async def options(self) -> dict[str, Protection]:
+        """Which strategies ask for stops at the exchange."""
+        return {}
+
     async def run_until(self, condition: Callable[[], bool], what: str) -> None:
         """Run, restarting the worker whenever it is killed, until the condition holds."""
         deadline = time.monotonic() + SETTLE_SECONDS
@@ -300,6 +320,7 @@ class LiveWorld:
                 self.died.clear()
                 self.life = Incarnation(self)
                 await self.life.start()
+                self.born(self.life)
             if self.died.is_set():
                 await self.life.end()
                 self.life = None

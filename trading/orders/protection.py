@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.messages.orders import Product, Side
 from models.messages.protection import ProtectedPosition
 from models.messages.protection import TriggerTerms as Terms
+from models.messages.ticks import to_rupees
 from trading.accounting.account import Account
 from trading.accounting.booked import recall
 from trading.accounting.position import position_key
@@ -92,7 +93,7 @@ class DeleteTrigger(msgspec.Struct, frozen=True):
 
 
 Action = PlaceTrigger | ModifyTrigger | DeleteTrigger
-FindInstrument = Callable[[str], Instrument | None]
+FindInstrument = Callable[[int], Instrument | None]
 
 
 def is_protectable(held: Held) -> bool:
@@ -107,9 +108,12 @@ def held_positions(
     orders: Iterable[OrderRecord],
     options: Mapping[str, Protection],
     find: FindInstrument,
-    prices: Mapping[str, Decimal],
+    prices: Mapping[int, int],
 ) -> dict[str, Held]:
-    """Every position by its key: the account's, and what orders have filled since it was published. Pure."""
+    """Every position by its key: the account's, and what orders have filled since it was published. Pure.
+
+    `prices` are the last ones by instrument token, in 1/10,000 rupee.
+    """
     found = {
         key: Held(
             position=_named(account.account, one.strategy, one.instrument, one.instrument_token, one.product),
@@ -128,11 +132,21 @@ def held_positions(
         key: msgspec.structs.replace(
             one,
             protection=options.get(one.position.strategy),
-            instrument=find(one.position.instrument),
-            last_price=prices.get(one.position.instrument),
+            instrument=_instrument(one.position, find),
+            last_price=_price(prices.get(one.position.instrument_token)),
         )
         for key, one in found.items()
     }
+
+
+def _instrument(position: ProtectedPosition, find: FindInstrument) -> Instrument | None:
+    """None for a token that belongs to something else today."""
+    found = find(position.instrument_token)
+    return found if found is not None and found.key == position.instrument else None
+
+
+def _price(units: int | None) -> Decimal | None:
+    return to_rupees(units) if units else None
 
 
 def _named(account: str, strategy: str, instrument: str, token: int, product: Product) -> ProtectedPosition:

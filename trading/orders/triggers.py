@@ -10,12 +10,16 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from models.messages import ids
+from models.messages.orders import OrderType, PlannedOrder, Validity
 from models.messages.protection import ProtectedPosition, TriggerAsked, TriggerGone, TriggerMessage, TriggerStands
 from models.messages.protection import TriggerTerms as Terms
 from trading.accounting.position import position_key
 
 ACTIVE, TRIGGERED = "active", "triggered"
 PATIENCE_SECONDS = 30  # how long a call may take to show in the broker's list
+TRIGGER_RUN = "trigger"
+NANOSECONDS = 1_000_000_000
 NEVER_TAKEN = "The broker's list does not have it"
 
 
@@ -81,6 +85,39 @@ class Fired(msgspec.Struct, frozen=True, kw_only=True):
     trigger_id: str
     terms: Terms
     outcome: Outcome
+
+
+def order_of(fired: Fired) -> PlannedOrder:
+    """The order a trigger has placed, as one of ours. The same trigger gives the same order."""
+    position, leg, at = fired.position, fired.outcome.leg, fired.outcome.at
+    order_id = ids.trigger_order_id(position.account, fired.trigger_id, leg)
+    return PlannedOrder(
+        order_id=order_id,
+        signal_id=f"{TRIGGER_RUN}:{fired.trigger_id}",
+        slice_number=0,
+        account=position.account,
+        strategy=position.strategy,
+        instrument=position.instrument,
+        instrument_token=position.instrument_token,
+        side=fired.terms.side,
+        quantity=fired.terms.quantity,
+        order_type=OrderType.LIMIT,
+        limit_price=fired.terms.limits[leg],
+        product=position.product,
+        validity=Validity.DAY,
+        reduces=True,
+        tag=ids.order_tag(order_id),
+        event_time=at,
+        tick_sequence=0,
+        run_id=TRIGGER_RUN,
+        frame_id=order_id,
+        received_ns=at * NANOSECONDS,
+    )
+
+
+def is_of_trigger(order: PlannedOrder) -> bool:
+    """True for an order that a trigger has placed. Its tag is not at the broker."""
+    return order.run_id == TRIGGER_RUN
 
 
 News = TriggerStands | TriggerGone | Fired
