@@ -83,6 +83,7 @@ class LiveBroker:
         self._clock = 0
         self._by_tag: dict[str, str] = {}
         self._by_number: dict[str, str] = {}
+        self._standing: dict[str, TriggerRecord] = {}
         self._denials: set[asyncio.Task[None]] = set()
         self._stored_at = 0.0
         self._session = session_view(config)
@@ -145,8 +146,8 @@ class LiveBroker:
         )
         sight = Sight(
             account=books,
-            orders=self._records,
-            triggers=self._standing,
+            orders=self._recorded,
+            triggers=lambda: self._standing,
             options=lambda: strategy_options(ReferenceData(config)),
             find=self._find,
             may_call=self._may_call,
@@ -169,8 +170,10 @@ class LiveBroker:
         """True for the account's runner with a valid session."""
         return bool(self._lease.value) and self._session.state is SessionState.VALID
 
-    def _standing(self) -> dict[str, TriggerRecord]:
-        return {key: record for key, record in self._triggers.states() if not record.is_empty}
+    def _recorded(self) -> Iterator[OrderRecord]:
+        """Orders that are recorded and told, without reading the whole table."""
+        rows = (self._orders.row(order_id) for order_id in self._by_tag.values())
+        return (row[1] for row in rows if row is not None)
 
     def _doubt(self) -> None:
         self._watch.look()
@@ -193,6 +196,7 @@ class LiveBroker:
         self._by_tag.clear()
         self._by_number.clear()
         self._triggers.forget()
+        self._standing = {key: record for key, record in self._triggers.states() if not record.is_empty}
         self._protector.forget()
         self._exits.forget()
         for order_id, _ in self._orders.states():
@@ -229,9 +233,16 @@ class LiveBroker:
         """Keep which triggers are ours."""
         key = key_of(body.position)
         with self._triggers.transaction(record.source, record.offset) as change:
-            if not change.applied(key):
-                change.put(key, fold_trigger(change.get(key), body), [])
-            return change.commit()
+            if change.applied(key):
+                return change.commit()
+            known = fold_trigger(change.get(key), body)
+            change.put(key, known, [])
+            outputs = change.commit()
+        if known.is_empty:
+            self._standing.pop(key, None)
+        else:
+            self._standing[key] = known
+        return outputs
 
     def noted_trigger(self, message_id: str) -> None:
         """Whoever told of it may go on."""
@@ -350,6 +361,7 @@ class LiveBroker:
 
     async def _stop(self) -> None:
         """Calls being made end; then nothing is sent."""
+        self._exits.forget()
         await self._dispatcher.stop(STOP_SECONDS)
         self._client.close()
         await self._redis.aclose()

@@ -45,7 +45,7 @@ from trading.orders.protection import (
     held_positions,
     plan,
 )
-from trading.orders.state import OrderRecord
+from trading.orders.state import AlarmKind, OrderRecord
 from trading.orders.triggers import Fired, Listing, TriggerRecord, is_of_trigger, key_of, news_of, order_of
 
 log = structlog.get_logger(__name__)
@@ -122,6 +122,7 @@ class Protector:
         self._options: Options | None = None
         self._options_at = float("-inf")
         self._prices: dict[int, int] = {}
+        self._is_settling = False
         self._units: dict[str, int] = {}  # of our active triggers, as far as the broker has told
         self._refused: dict[str, tuple[Terms, float]] = {}
         self._news = asyncio.Event()
@@ -163,9 +164,8 @@ class Protector:
                 log.info("protection_begins_again")
             ended, self._ended = self._ended, asyncio.Event()
             ended.set()
-            is_settling = any(one.is_settling and one.left for one in (self._held() or {}).values())
             await _wait(self._urgent, LEAST_SECONDS)
-            await _wait(self._news, SETTLING_SECONDS if is_settling else EVERY_SECONDS)
+            await _wait(self._news, SETTLING_SECONDS if self._is_settling else EVERY_SECONDS)
 
     async def once(self) -> None:
         """One round. Raises SessionRefused, BrokerFailure, PartitionsMoved."""
@@ -212,6 +212,7 @@ class Protector:
             await self._calls.gone(one.position, one.trigger_id, FIRED)
             self._adopted()
         else:
+            metrics.ORDER_ALARMS.labels(self._broker, AlarmKind.TRIGGER_UNSEEN.value).inc()
             log.error("trigger_fired_unseen", position=key_of(one.position), order=one.outcome.order_id)
             await self._calls.gone(one.position, one.trigger_id, ANOTHER_DAY)
         log.warning("trigger_fired", position=key_of(one.position), trigger=one.trigger_id)
@@ -296,9 +297,12 @@ class Protector:
         return answer
 
     def _tell(self, listing: Listing) -> None:
+        """How things stand after a round."""
         records = self._sight.triggers()
         owned = {number for record in records.values() for number in record.standing}
-        bare = [key for key, one in (self._held() or {}).items() if one.left and key not in records]
+        held = self._held() or {}
+        bare = [key for key, one in held.items() if one.left and key not in records]
+        self._is_settling = any(one.is_settling and one.left for one in held.values())
         metrics.TRIGGERS_STANDING.labels(self._broker).set(len(owned))
         metrics.TRIGGERS_FOREIGN.labels(self._broker).set(
             sum(one.is_active for number, one in listing.triggers.items() if number not in owned)

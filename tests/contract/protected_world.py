@@ -7,7 +7,9 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from agents.live import protection
 from faust_app.runtime import metrics
@@ -27,6 +29,7 @@ from trading.market.instruments import Instrument
 from trading.orders.protection import Protection
 from trading.orders.state import AlarmKind, OrderRecord
 
+Event = TypeVar("Event", bound=msgspec.Struct)
 STRATEGY = "momentum"
 NAMES = itertools.count(1)
 
@@ -57,7 +60,7 @@ class ProtectedWorld(LiveWorld):
         self.stock = self.instruments[0]
         self.account = new_account(ACCOUNT, Decimal(10_000_000))
         self._booked = 0
-        self._alarms = trigger_alarms()
+        self._alarms = {kind: raised(kind) for kind in AlarmKind}
 
     def books(self) -> Account | None:
         if not self.is_published:
@@ -154,7 +157,7 @@ class ProtectedWorld(LiveWorld):
         """How many triggers the engine takes for its own."""
         if self.life is None:
             return -1
-        records = self.life.live._standing().values()
+        records = self.life.live._standing.values()
         return sum(len(one.standing) for one in records) + 100 * sum(one.asked is not None for one in records)
 
     def fired(self) -> list[dict[str, Any]]:
@@ -176,9 +179,19 @@ class ProtectedWorld(LiveWorld):
         gtts, catalogue = self.exchange.sandbox.broker.gtts, self.exchange.sandbox.broker.catalogue
         return self.exchange.call(lambda: gtts.add(read_plan(one, catalogue)).number)
 
-    def alarms(self) -> float:
-        """Exits that went out beside a trigger, in this world."""
-        return trigger_alarms() - self._alarms
+    def alarms(self, kind: AlarmKind = AlarmKind.TRIGGER_STANDS) -> float:
+        """Of a kind, in this world."""
+        return raised(kind) - self._alarms[kind]
+
+    def events_of(self, kind: type[Event]) -> list[Event]:
+        """What was told of triggers."""
+        return [one for one in self.events(Topic.ORDERS_UPDATES) if isinstance(one, kind)]
+
+    async def rounds(self, count: int) -> None:
+        """Let some rounds pass."""
+        for _ in range(count):
+            assert self.life is not None
+            await self.life.live._protector._ended.wait()
 
     async def restart(self) -> None:
         """A worker that is stopped and started."""
@@ -186,9 +199,9 @@ class ProtectedWorld(LiveWorld):
         await self.run_until(lambda: self.life is not None, "it starts again")
 
 
-def trigger_alarms() -> float:
-    """Exits that went out beside a trigger, since the tests began."""
-    return metrics.ORDER_ALARMS.labels(BROKER, AlarmKind.TRIGGER_STANDS.value)._value.get()
+def raised(kind: AlarmKind) -> float:
+    """Alarms since the tests began."""
+    return float(metrics.ORDER_ALARMS.labels(BROKER, kind.value)._value.get())
 
 
 def instrument_terms(stock: Instrument, trigger: str, quantity: int) -> dict[str, str]:

@@ -10,15 +10,20 @@ from random import Random
 import pytest
 
 from agents.live import protection
+from faust_app.runtime.settings import Execution
 from faust_app.runtime.topics import Topic
 from models.messages.control import TradingState
 from models.messages.orders import OrderStatus, OrderType, Product, Side
+from models.messages.protection import TriggerGone
+from tests import factories
 from tests.chaos.crashes import new_exchange, new_namespace
 from tests.chaos.live_world import live_settings
 from tests.contract.protected_world import STRATEGY, ProtectedWorld, quick_rounds
 from tests.exchange import Exchange
 from tests.unit.runtime.redis_server import RedisServer
+from trading.accounting.account import apply_fill
 from trading.orders.protection import Protection
+from trading.orders.state import AlarmKind
 
 STOP = Protection(stop_percent=Decimal(2))
 BOTH = Protection(stop_percent=Decimal(2), target_percent=Decimal(4))
@@ -179,6 +184,45 @@ async def test_a_trigger_removed_by_hand_is_placed_again(world: ProtectedWorld) 
     assert world.triggers()[0]["id"] != number
 
 
+async def test_without_a_session_nothing_is_called(world: ProtectedWorld) -> None:
+    world.asked = {}
+    await world.trade(Side.BUY, 10)
+    assert world.life is not None
+    session = world.life.live._session
+    session.refuse(session.token())
+    world.asked = {STRATEGY: STOP}
+    await world.rounds(3)
+    assert world.triggers() == []
+
+
+async def test_an_order_of_another_day_is_an_alarm_and_no_order_of_ours(world: ProtectedWorld) -> None:
+    await world.trade(Side.BUY, 10)
+    await world.stands(AT_1000)
+    assert world.life is not None
+    world.life.live._clock += 86_400
+    world.exchange.tick(world.stock.key, 979, buy=[[978.95, 10_000]], sell=[[979.05, 10_000]])
+    await world.run_until(lambda: world.alarms(AlarmKind.TRIGGER_UNSEEN) == 1, "the alarm is raised")
+    assert world.fired()[0]["order_id"] not in world.records_by_number()
+
+
+async def test_a_dry_run_tells_what_it_would_have_placed(
+    exchange: Exchange, redis: RedisServer, tmp_path: Path
+) -> None:
+    settings = live_settings(exchange, tmp_path / "session", redis.port, new_namespace())
+    dry = settings.brokers["zerodha"].model_copy(update={"execution": Execution.DRY_RUN})
+    world = ProtectedWorld(exchange, settings.model_copy(update={"brokers": {**settings.brokers, "zerodha": dry}}))
+    world.asked = {STRATEGY: STOP}
+    bought = world.order(Side.BUY, 10)
+    assert apply_fill(world.account, factories.filled(bought, 10, "1000", 10), world.stock)
+    with quick_rounds():
+        await world.run_until(lambda: bool(world.events_of(TriggerGone)), "it is told")
+        await world.end()
+    told = world.events_of(TriggerGone)[0].reason
+    assert told.startswith('Dry run, not sent: place {"trigger_type":"single"')
+    assert '"trigger_values":[980.0]' in told
+    assert world.triggers() == []
+
+
 async def test_an_exit_waits_until_its_trigger_is_gone(world: ProtectedWorld) -> None:
     await world.trade(Side.BUY, 10)
     await world.stands(AT_1000)
@@ -264,7 +308,7 @@ async def test_a_trigger_that_fires_while_nobody_looks_is_adopted_at_the_start(w
     assert [one.quantity for one in world.events(Topic.ORDERS_FILLED)] == [10, 10]
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
 async def test_kills_between_any_two_effects_leave_one_trigger_and_one_fill(world: ProtectedWorld, seed: int) -> None:
     world.asked = {}
     await world.trade(Side.BUY, 10)
