@@ -53,7 +53,7 @@ CONDITION = "protective stops"
 FIRED = "It has fired"
 ANOTHER_DAY = "It fired on another day, whose order book is gone"
 EVERY_SECONDS = 10.0
-SETTLING_SECONDS = 0.5
+SETTLING_SECONDS = 1.0
 LEAST_SECONDS = 0.3  # between two rounds
 CLEAR_SECONDS = 2.0  # longest wait of an exit for its position's trigger
 REFUSED_SECONDS = 60.0  # before the same terms are tried again
@@ -203,11 +203,13 @@ class Protector:
 
     async def _take_note(self, one: TriggerStands | TriggerGone | Fired) -> None:
         if not isinstance(one, Fired):
-            log.warning("trigger_found_out", position=key_of(one.position), trigger=one.trigger_id, news=str(type(one)))
+            log.warning(
+                "trigger_found_out", position=key_of(one.position), trigger=one.trigger_id, news=type(one).__name__
+            )
             await self._journal.told(one)
             return
         at = one.outcome.at or self._clock()
-        if trading_day(at) == trading_day(self._clock()):
+        if trading_day(at) in {trading_day(self._clock()), trading_day(int(self._now()))}:
             await self._journal.adopted(order_of(one), one.outcome.order_id, at)
             await self._calls.gone(one.position, one.trigger_id, FIRED)
             self._adopted()
@@ -288,12 +290,18 @@ class Protector:
         return answer
 
     async def _modify(self, action: ModifyTrigger, *, is_urgent: bool) -> Answer:
-        """Change a trigger; when an exit waits and the broker does not want to, remove it."""
+        """Change a trigger; when an exit waits and the broker does not want to, remove it.
+
+        Until there is an answer, or the list is read, nobody knows for how many units it stands.
+        """
+        before = self._units.pop(action.trigger_id, None)
         answer = await self._calls.modify(action, is_urgent=is_urgent)
         if isinstance(answer, Taken):
             self._units[action.trigger_id] = action.terms.quantity
         elif isinstance(answer, Refused) and is_urgent:
             return await self._calls.delete(DeleteTrigger(action.position, action.trigger_id))
+        elif isinstance(answer, Refused) and before is not None:
+            self._units[action.trigger_id] = before
         return answer
 
     def _tell(self, listing: Listing) -> None:

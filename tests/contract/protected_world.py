@@ -50,11 +50,11 @@ def quick_rounds() -> Iterator[None]:
 
 
 class ProtectedWorld(LiveWorld):
-    """`asked` are the strategies' options. The account is None while `is_published` is False."""
+    """`asked` are the strategies' options. The account is None unless it `is_published`, and old while it `lags`."""
 
     def __init__(self, exchange: Exchange, settings: Settings) -> None:
         self.asked: dict[str, Protection] = {}
-        self.is_published = True
+        self.is_published, self.lags = True, False
         self.last = "1000"
         super().__init__(exchange, settings)
         self.stock = self.instruments[0]
@@ -65,6 +65,10 @@ class ProtectedWorld(LiveWorld):
     def books(self) -> Account | None:
         if not self.is_published:
             return None
+        return self.account if self.lags else self.booked()
+
+    def booked(self) -> Account:
+        """Everything that was published is in the books."""
         fills = self.events(Topic.ORDERS_FILLED)
         for filled in fills[self._booked :]:
             assert apply_fill(self.account, filled, self.stock), "A fill was published twice"
@@ -77,9 +81,7 @@ class ProtectedWorld(LiveWorld):
     @property
     def units(self) -> int:
         """What the strategy holds, by the fills that were published."""
-        found = self.books()
-        assert found is not None
-        return position_quantity(found, STRATEGY, self.stock.key)
+        return position_quantity(self.booked(), STRATEGY, self.stock.key)
 
     def price(self, rupees: str) -> None:
         """The stock trades at a price: the exchange and the engine see it."""

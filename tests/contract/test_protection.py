@@ -288,6 +288,31 @@ async def test_exits_go_out_while_the_account_is_unknown(world: ProtectedWorld) 
     await world.stands((6, [980.05], [970.25]))
 
 
+async def test_fills_the_account_has_not_heard_of_make_a_stop_smaller_only(world: ProtectedWorld) -> None:
+    await world.trade(Side.BUY, 10)
+    await world.stands(AT_1000)
+    world.lags = True
+    await world.trade(Side.BUY, 10)
+    await world.rounds(3)
+    await world.stands(AT_1000)
+    await world.trade(Side.SELL, 20)
+    await world.rounds(3)
+    assert world.triggers() == []
+    world.lags = False
+    await world.stands()
+
+
+async def test_an_exit_waits_for_a_trigger_that_is_being_placed(world: ProtectedWorld) -> None:
+    world.exchange.fault("no_answer", endpoints=["POST /gtt/triggers"], count=1, seconds=5)
+    await world.trade(Side.BUY, 10)
+    await world.run_until(lambda: world.known() == 100 and len(world.active()) == 1, "it is asked for")
+    world.steps.clear()
+    await world.trade(Side.SELL, 10)
+    calls = [one for one in world.steps if one in ("after the trigger's removal", "before the call")]
+    assert calls == ["after the trigger's removal", "before the call"]
+    await world.stands()
+
+
 async def test_a_restart_knows_its_triggers(world: ProtectedWorld) -> None:
     await world.trade(Side.BUY, 10)
     await world.stands(AT_1000)
