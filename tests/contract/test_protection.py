@@ -321,6 +321,7 @@ async def test_a_restart_knows_its_triggers(world: ProtectedWorld) -> None:
     await world.trade(Side.BUY, 1)
     await world.stands((11, [980.05], [970.25]))
     assert [one["id"] for one in world.triggers()] == [number]
+    assert world.by_hand("985", 1) == number + 1, "Another one was placed in between"
 
 
 async def test_a_trigger_that_fires_while_nobody_looks_is_adopted_at_the_start(world: ProtectedWorld) -> None:
