@@ -7,6 +7,7 @@ from typing import Protocol
 from faust_app.runtime.consume import Record
 from models.messages.envelope import Envelope
 from models.messages.orders import CancelSubmitted, OrderPushed, OrderSubmitted, OrderUpdate
+from models.messages.protection import TriggerMessage
 from models.messages.ticks import TickFrame
 from tables.journal import Output
 from trading.orders.state import OrderRecord
@@ -38,6 +39,12 @@ class Execution(Protocol):
 
     def resumed(self) -> None:
         """The socket is connected again: updates may have been missed."""
+
+    def on_trigger(self, record: Record, body: TriggerMessage) -> list[Output]:
+        """Keep what is told of a trigger at the exchange; what is to be sent at once."""
+
+    def noted_trigger(self, message_id: str) -> None:
+        """What was told of a trigger is stored."""
 
     def noted(self, order_id: str) -> None:
         """An order's record was stored, and everything that follows from it is sent."""

@@ -67,6 +67,10 @@ class OrderDesks:
         """The record of a new order: to be sent, held or denied."""
         return self._desks[partition].admit(order, refusal)
 
+    def adopt(self, partition: int, body: OrderSubmitted) -> list[Change]:
+        """The record of an order that is at the broker already, then those of brackets that leave it their units."""
+        return self._desks[partition].adopt(body.order, body.broker_order_id, body.attempted_at, self._record)
+
     def note(self, partition: int, record: OrderRecord) -> None:
         """A record was stored."""
         self._desks[partition].note(record)

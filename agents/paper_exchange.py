@@ -18,6 +18,7 @@ from faust_app.runtime.topics import Topic
 from models.messages import CATALOGUE, ids
 from models.messages.envelope import Envelope
 from models.messages.orders import CancelSubmitted, OrderPushed, OrderSubmitted, OrderUpdate, PlannedOrder
+from models.messages.protection import TriggerMessage
 from models.messages.ticks import Tick, TickFrame
 from tables import book as book_table
 from tables.journal import Output
@@ -125,6 +126,13 @@ class PaperBroker:
         found = self._books.row(str(token))
         if found is None or not (found[1].resting or found[0].has_applied(record.source, record.offset + 1)):
             self._resting[record.partition].discard(token)
+
+    def on_trigger(self, record: Record, body: TriggerMessage) -> list[Output]:
+        """Nobody tells of triggers here."""
+        return []
+
+    def noted_trigger(self, message_id: str) -> None:
+        """Nobody waits for it here."""
 
     def read(self, pushed: OrderPushed) -> OrderUpdate | None:
         """The socket tells of a real broker's orders, never of these."""

@@ -47,16 +47,22 @@ from models.messages.orders import (
     PlannedOrder,
     UpdatesResumed,
 )
+from models.messages.protection import TriggerAsked, TriggerGone, TriggerStands
 from models.messages.signals import AcceptedSignal
 from models.messages.ticks import FRAME_VERSION, TickFrame
 from tables import orders as orders_table
 from tables.journal import Output
 from trading.market.instruments import Instrument, InstrumentRegistry
 from trading.market.sessions import trading_day
+from trading.orders.desk import Change
 from trading.orders.state import Alarm, Folded, fold
 
 log = structlog.get_logger(__name__)
 NANOSECONDS = 1_000_000_000
+UPDATES = (
+    *(OrderUpdate, OrderPushed, CallAttempted, UpdatesResumed, ClockMoved),
+    *(TriggerAsked, TriggerStands, TriggerGone),
+)
 
 
 class TradingEngine:
@@ -176,18 +182,27 @@ class TradingEngine:
         with self._orders.transaction(record.source, record.offset) as change:
             redelivered = change.applied(order.order_id)
             known = change.get(order.order_id)
+            changes: list[Change] = []
             if known is None:
-                admitted = self._desks.admit(record.partition, order, self._refusal(order))
-                known = admitted.record
-                change.put(order.order_id, known, self._desks.outputs(admitted, envelope))
+                changes = self._admitted(record.partition, envelope.data)
+                known = changes[0].record
+                for one in changes:
+                    change.put(one.record.order.order_id, one.record, self._desks.outputs(one, envelope))
                 if known.is_open:
                     metrics.ORDERS_OPEN.labels(self._broker).inc()
             outputs = change.commit()
-        self._desks.note(record.partition, known)
+        for stored in (known, *(one.record for one in changes[1:])):
+            self._desks.note(record.partition, stored)
         if known.status is OrderStatus.DENIED_LATE or known.held:
             return Decision(outputs, duplicate=redelivered)
         outputs = outputs + self._exchange.place(record, known, envelope)
         return Decision(outputs, delivered=lambda: self._noted(order.order_id), duplicate=redelivered)
+
+    def _admitted(self, partition: int, body: OrderSubmitted) -> list[Change]:
+        """The record of a new order first; one that is at the broker already may change those of brackets, too."""
+        if body.broker_order_id:
+            return self._desks.adopt(partition, body)
+        return [self._desks.admit(partition, body.order, self._refusal(body.order))]
 
     def _noted(self, order_id: str) -> None:
         self._exchange.noted(order_id)
@@ -231,8 +246,11 @@ class TradingEngine:
 
     async def on_update(self, record: Record) -> Decision:
         """Fold a broker's report into the order; what is new in it becomes an acknowledgement, fills, a failure."""
-        envelope = decode_one_of((OrderUpdate, OrderPushed, CallAttempted, UpdatesResumed, ClockMoved), record.value)
+        envelope = decode_one_of(UPDATES, record.value)
         await self._ready()
+        if isinstance(envelope.data, TriggerAsked | TriggerStands | TriggerGone):
+            outputs, message_id = self._exchange.on_trigger(record, envelope.data), envelope.id
+            return Decision(outputs, delivered=lambda: self._exchange.noted_trigger(message_id))
         if isinstance(envelope.data, CallAttempted):
             return self._mark(record, envelope.data)
         if isinstance(envelope.data, UpdatesResumed):

@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 
-from tables import book, exposure, orders, portfolios, strategy_state
+from tables import book, exposure, orders, portfolios, strategy_state, triggers
 from tables.journal import decode_state_row, is_state_key
 from tables.strategy_state import Checkpoint
 from trading.accounting.account import Account
 from trading.matching.book import PaperBook
 from trading.orders.state import OrderRecord
+from trading.orders.triggers import TriggerRecord
 from trading.risk.exposure import Exposure
 
 Row = dict[str, Any]
@@ -40,6 +41,7 @@ DECODERS: dict[str, Callable[[bytes], Row]] = {
     orders.NAME: _state(OrderRecord),
     portfolios.NAME: _state(Account),
     strategy_state.NAME: _checkpoint,
+    triggers.NAME: _state(TriggerRecord),
 }
 
 

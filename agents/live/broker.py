@@ -17,13 +17,16 @@ from agents.live.account import AccountView
 from agents.live.breaker import Breaker
 from agents.live.calls import Cancel, Place
 from agents.live.differences import Announcer
-from agents.live.dispatcher import Dispatcher, Writes
+from agents.live.dispatcher import Dispatcher
+from agents.live.exits import GuardedExits
 from agents.live.gate import Gate
 from agents.live.journal import CallJournal, send_until_taken
 from agents.live.poller import SILENT
 from agents.live.preflight.checks import Checks
 from agents.live.preflight.watch import Preflight
+from agents.live.protection import Protector, Sight, strategy_options
 from agents.live.reconciliation import Reconciliation
+from agents.live.trigger_calls import TriggerCalls, TriggerWrites
 from agents.live.watch import BookWatch
 from agents.live.writes import DryRun, ZerodhaWrites
 from brokers.zerodha.client import ZerodhaClient
@@ -42,14 +45,17 @@ from faust_app.runtime.sections import Execution
 from faust_app.runtime.trading_state import TradingStateView, redis_client
 from models.messages.envelope import Envelope
 from models.messages.orders import CancelSubmitted, OrderPushed, OrderStatus, OrderSubmitted, OrderUpdate, PlannedOrder
+from models.messages.protection import TriggerMessage
 from models.messages.reconciliation import DifferencesAccepted, ReconciliationAsked
 from models.messages.ticks import TickFrame
+from tables import triggers as triggers_table
 from tables.journal import Output
 from tables.states import StateTable
 from trading.accounting.account import Account
 from trading.accounting.position import Marks
 from trading.market.instruments import InstrumentRegistry
 from trading.orders.state import OrderRecord
+from trading.orders.triggers import TriggerRecord, fold_trigger, key_of
 
 log = structlog.get_logger(__name__)
 CHECK_SECONDS = 1.0
@@ -60,7 +66,10 @@ WITHDRAWN = "Cancelled before it was sent"
 
 
 class LiveBroker:
-    """Implements `agents.execution.Execution` and what the dispatcher and the watch ask for."""
+    """Implements `agents.execution.Execution` and what the dispatcher and the watch ask for.
+
+    `books` gives the portfolio manager's account, as last published; None while there is none.
+    """
 
     def __init__(
         self,
@@ -76,9 +85,12 @@ class LiveBroker:
         self._account = account
         self._worker = worker
         self._orders = orders
+        self._triggers = triggers_table.triggers_table(worker.table(triggers_table.NAME, triggers_table.HELP))
         self._registry = registry
         self._clock = clock
         self._by_tag: dict[str, str] = {}
+        self._by_number: dict[str, str] = {}
+        self._standing: dict[str, TriggerRecord] = {}
         self._denials: set[asyncio.Task[None]] = set()
         self._stored_at = 0.0
         self._session = session_view(config)
@@ -121,7 +133,7 @@ class LiveBroker:
             worker.publisher, events, broker=broker, stage=worker.stage, group=self.group, now=clock.seconds
         )
         is_dry = config.brokers[broker].execution is Execution.DRY_RUN
-        writes: Writes = DryRun() if is_dry else ZerodhaWrites(broker, self._client)
+        writes: DryRun | ZerodhaWrites = DryRun() if is_dry else ZerodhaWrites(broker, self._client)
         self._dispatcher = Dispatcher(
             writes,
             self,
@@ -140,6 +152,8 @@ class LiveBroker:
             broker=broker,
             now=clock.seconds,
         )
+        self._protector = self._protection(writes, breaker)
+        self._exits = GuardedExits(self._protector, self._resume, broker=broker)
         trading_state.on_halt(self._dispatcher.drained, self._unanswered)
         for name, work in (
             ("calls", self._dispatcher.run),
@@ -148,6 +162,7 @@ class LiveBroker:
             ("account", self._books.reader.run),
             ("last prices", self._books.marks.run),
             ("reconciliation", self._reconciliation.run),
+            ("protective stops", self._protector.run),
             ("live checks", self._check),
             ("preflight", self._check_before),
         ):
@@ -184,6 +199,47 @@ class LiveBroker:
     async def _loaded(self) -> InstrumentRegistry:
         return self._registry()
 
+    def _protection(self, writes: TriggerWrites, breaker: Breaker) -> Protector:
+        config, broker = self._worker.settings, self._worker.broker
+        calls = TriggerCalls(
+            writes,
+            self._journal,
+            self._dispatcher.offer,
+            self._may_call,
+            breaker,
+            broker=broker,
+            now=self._clock.seconds,
+        )
+        sight = Sight(
+            account=self.account,
+            orders=self._recorded,
+            triggers=lambda: self._standing,
+            options=lambda: strategy_options(ReferenceData(config)),
+            find=lambda token: self._registry().by_token(token),
+            may_call=self._may_call,
+        )
+        return Protector(
+            self._client,
+            calls,
+            self._journal,
+            sight,
+            breaker,
+            self._worker.state,
+            broker=broker,
+            limit_percent=config.brokers[broker].stop_limit_percent,
+            now=self._clock.seconds,
+            adopted=self._watch.look,
+        )
+
+    def _may_call(self) -> bool:
+        """True for the account's runner with a valid session."""
+        return bool(self._lease.value) and self._session.state is SessionState.VALID
+
+    def _recorded(self) -> Iterator[OrderRecord]:
+        """Orders that are recorded and told, without reading the whole table."""
+        rows = (self._orders.row(order_id) for order_id in self._by_tag.values())
+        return (row[1] for row in rows if row is not None)
+
     def _doubt(self) -> None:
         self._watch.look()
 
@@ -205,15 +261,22 @@ class LiveBroker:
         self._dispatcher.forget()
         self._journal.forget()
         self._by_tag.clear()
+        self._by_number.clear()
+        self._triggers.forget()
+        self._standing = {key: record for key, record in self._triggers.states() if not record.is_empty}
+        self._protector.forget()
+        self._exits.forget()
         for order_id, _ in self._orders.states():
             self.noted(order_id)
         self._watch.look()
 
     def remember(self, partition: int, frame: TickFrame, raw: bytes) -> None:
-        """Frames only move the clock, which is the engine's."""
+        """Frames move the clock, which is the engine's, and the last prices."""
+        self._protector.note_prices(frame)
 
     def on_frame(self, record: Record, frame: TickFrame) -> list[Output]:
-        """Frames only move the clock, which is the engine's."""
+        """Frames move the clock, which is the engine's, and the last prices."""
+        self._protector.note_prices(frame)
         return []
 
     def place(self, record: Record, known: OrderRecord, cause: Envelope[OrderSubmitted]) -> list[Output]:
@@ -224,17 +287,37 @@ class LiveBroker:
         """Nothing yet: the call waits for its turn once the wish is stored, and again until the order has ended."""
         return []
 
+    def on_trigger(self, record: Record, body: TriggerMessage) -> list[Output]:
+        """Keep which triggers are ours."""
+        key = key_of(body.position)
+        with self._triggers.transaction(record.source, record.offset) as change:
+            if change.applied(key):
+                return change.commit()
+            known = fold_trigger(change.get(key), body)
+            change.put(key, known, [])
+            outputs = change.commit()
+        if known.is_empty:
+            self._standing.pop(key, None)
+        else:
+            self._standing[key] = known
+        return outputs
+
+    def noted_trigger(self, message_id: str) -> None:
+        """Whoever told of it may go on."""
+        self._journal.marked(message_id)
+
     def read(self, pushed: OrderPushed) -> OrderUpdate | None:
-        """By the order's tag; the number may not be known yet. Of orders of others the book is asked."""
+        """By the order's tag, or the number of one without; of orders of others the books are asked."""
         try:
             order = read_order(msgspec.json.decode(pushed.raw, type=dict[str, Any]))
         except (BadRow, msgspec.MsgspecError, RecursionError) as error:
             metrics.BROKER_ROWS_UNREADABLE.labels(self._worker.broker).inc()
             log.warning("order_update_unreadable", error=str(error))
             return None
-        order_id = self._by_tag.get(order.tag)
+        order_id = self._by_tag.get(order.tag) or self._by_number.get(order.broker_order_id)
         if order_id is None:
             self._watch.look()
+            self._protector.look()  # it may be the order of a trigger
             return None
         return update_of(order, order_id, PUSH)
 
@@ -242,27 +325,49 @@ class LiveBroker:
         """Let what a stored record asks for wait for its turn."""
         row = self._orders.row(order_id)
         if row is not None:
-            self._by_tag[row[1].order.tag] = order_id
+            self._index(row[1])
         if row is None or not row[1].is_open or row[1].held:
             return
         known = row[1]
         if known.cancel_wanted and known.broker_order_id:
             self._dispatcher.offer(Cancel(order_id, known.broker_order_id))
         elif known.attempted_at:
-            self._journal.marked(order_id)
+            return
         elif not known.cancel_wanted:
-            self._dispatcher.offer(Place(known.order))
+            self._offer(known.order)
         elif self._dispatcher.withdraw(order_id) or order_id not in self._dispatcher.in_flight:
-            self._deny(known)
+            self._deny(known, WITHDRAWN)
 
-    def _deny(self, known: OrderRecord) -> None:
+    def _index(self, known: OrderRecord) -> None:
+        """By what the broker calls it; whoever waits for its mark goes on. Exits and fills may need another trigger."""
+        self._by_tag[known.order.tag] = known.order.order_id
+        if known.broker_order_id:
+            self._by_number[known.broker_order_id] = known.order.order_id
+        if known.attempted_at:
+            self._journal.marked(known.order.order_id)
+        if known.order.reduces or known.filled_quantity:
+            self._protector.look()
+
+    def _offer(self, order: PlannedOrder) -> None:
+        if not self._exits.holds_back(order):
+            self._dispatcher.offer(Place(order))
+
+    def _resume(self, order: PlannedOrder, refusal: str) -> None:
+        """An exit has waited for its position's trigger."""
+        row = self._orders.row(order.order_id)
+        if row is not None and refusal and row[1].is_open and not row[1].attempted_at:
+            self._deny(row[1], refusal)
+        else:
+            self.noted(order.order_id)
+
+    def _deny(self, known: OrderRecord, reason: str) -> None:
         update = OrderUpdate(
             order_id=known.order.order_id,
             broker_order_id="",
             status=OrderStatus.DENIED_LATE,
             cumulative_quantity=0,
             average_price=known.average_price,
-            reason=WITHDRAWN,
+            reason=reason,
             event_time=self._clock.second,
             reporter="call",
         )
@@ -320,6 +425,7 @@ class LiveBroker:
 
     async def _stop(self) -> None:
         """Calls being made end; then nothing is sent."""
+        self._exits.forget()
         await self._dispatcher.stop(STOP_SECONDS)
         self._client.close()
         await self._redis.aclose()

@@ -1,13 +1,15 @@
-"""Calls to a live broker: what waits for its turn, cancels first, then exits, then entries."""
+"""Calls to a live broker: what waits for its turn, cancels first, then exits, then stops, then entries."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from heapq import heappop, heappush
 from itertools import count
 
 import msgspec
 
+from faust_app.runtime.order_budget import Grant
 from models.messages.orders import PlannedOrder
 
 
@@ -16,7 +18,8 @@ class Rank(IntEnum):
 
     CANCEL = 0
     EXIT = 1
-    ENTRY = 2
+    PROTECTION = 2
+    ENTRY = 3
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -47,7 +50,15 @@ class Cancel(msgspec.Struct, frozen=True):
         return Rank.CANCEL
 
 
-Call = Place | Cancel
+class Errand(msgspec.Struct, frozen=True, eq=False):
+    """A call that concerns no order yet: `make` makes it with the grant it is given. `order_id` only names it."""
+
+    order_id: str
+    rank: Rank
+    make: Callable[[Grant], Awaitable[None]]
+
+
+Call = Place | Cancel | Errand
 
 
 class CallQueue:

@@ -18,7 +18,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from agents.live.breaker import Breaker
-from agents.live.calls import Call, CallQueue, Cancel, Place, Rank
+from agents.live.calls import Call, CallQueue, Cancel, Errand, Place, Rank
 from brokers.answers import Answer, RefusalKind, Refused, Taken, Unknown
 from faust_app.runtime.order_budget import Grant, Verdict
 from models.messages.orders import OrderStatus, OrderUpdate, PlannedOrder
@@ -153,10 +153,10 @@ class Dispatcher:
 
     async def _grant(self, call: Call) -> Grant:
         try:
-            return await self._budget.take(is_exit=call.rank is not Rank.ENTRY)
+            return await self._budget.take(is_exit=call.rank < Rank.PROTECTION)
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("order_budget_unreachable", error=type(error).__name__)
-            if call.rank is Rank.ENTRY:
+            if call.rank >= Rank.PROTECTION:
                 return Grant(Verdict.NOT_RUNNER)
             return self._budget.take_locally()
 
@@ -186,6 +186,8 @@ class Dispatcher:
                 await self._cancel(call, grant)
             case Place():
                 await self._place(call.order, grant)
+            case Errand():
+                await call.make(grant)
 
     async def _cancel(self, call: Cancel, grant: Grant) -> None:
         """A cancel that did not come through is offered again by the poller, as long as the order rests."""

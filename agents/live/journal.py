@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 import structlog
 from aiokafka.errors import KafkaError
 from faust.exceptions import NotReady, ProducerSendError
 
 from agents.events import Events
-from faust_app.runtime.codec import event_time
+from faust_app.runtime.codec import event_time, new_id
 from faust_app.runtime.publisher import Publisher
 from faust_app.runtime.topics import Topic
 from models.messages import CATALOGUE, ids
 from models.messages.envelope import Envelope
-from models.messages.orders import CallAttempted, OrderUpdate, PlannedOrder
+from models.messages.orders import CallAttempted, OrderSubmitted, OrderUpdate, PlannedOrder
+from models.messages.protection import TriggerMessage
 from tables.journal import Output
 
 log = structlog.get_logger(__name__)
@@ -50,22 +52,38 @@ class CallJournal:
         self._group = group
         self._now = now
         self._marks: dict[str, asyncio.Future[None]] = {}
-        self._orders: dict[str, PlannedOrder] = {}
 
     async def attempted(self, order: PlannedOrder) -> None:
         """Mark an order's call; returns when the mark is in the table. Raises PartitionsMoved."""
-        marked = self._marks[order.order_id] = asyncio.get_running_loop().create_future()
         body = CallAttempted(order_id=order.order_id, at=int(self._now()))
         message_id = ids.order_event_id("attempted", order.order_id)
+        await self._stored(order.order_id, self._output(body, message_id, order, body.at))
+
+    async def adopted(self, order: PlannedOrder, broker_order_id: str, at: int) -> None:
+        """The intent of an order that is at the broker; returns when it is in the table. Raises PartitionsMoved."""
+        body = OrderSubmitted(order=order, broker_order_id=broker_order_id, attempted_at=at)
+        message_id = ids.order_event_id("submitted", order.order_id)
+        chain = order.frame_id, None
+        output = self._message(Topic.ORDERS_SUBMITTED, body, message_id, order.instrument_token, at, chain)
+        await self._stored(order.order_id, output)
+
+    async def told(self, body: TriggerMessage) -> None:
+        """Tell of a trigger; returns when it is in the table. Raises PartitionsMoved."""
+        message_id, token = new_id(), body.position.instrument_token
+        output = self._message(Topic.ORDERS_UPDATES, body, message_id, token, body.at, (message_id, None))
+        await self._stored(message_id, output)
+
+    async def _stored(self, name: str, output: Output) -> None:
+        marked = self._marks[name] = asyncio.get_running_loop().create_future()
         try:
-            await self._send(self._output(body, message_id, order, body.at))
+            await self._send(output)
             await marked
         finally:
-            self._marks.pop(order.order_id, None)
+            self._marks.pop(name, None)
 
-    def marked(self, order_id: str) -> None:
-        """The engine's agent has stored the mark."""
-        found = self._marks.get(order_id)
+    def marked(self, name: str) -> None:
+        """The engine's agent has stored the mark of an order, or a message about a trigger."""
+        found = self._marks.get(name)
         if found is not None and not found.done():
             found.set_result(None)
 
@@ -84,8 +102,15 @@ class CallJournal:
         await send_until_taken(self._publisher, [output])
 
     def _output(self, body: CallAttempted | OrderUpdate, message_id: str, order: PlannedOrder, at: int) -> Output:
+        chain = order.frame_id, ids.order_event_id("submitted", order.order_id)
+        return self._message(Topic.ORDERS_UPDATES, body, message_id, order.instrument_token, at, chain)
+
+    def _message(
+        self, topic: Topic, body: msgspec.Struct, message_id: str, token: int, at: int, chain: tuple[str, str | None]
+    ) -> Output:
+        """`chain` is where it all began, and what this follows from."""
         name, version = CATALOGUE[type(body)]
-        group = self._group(order.instrument_token)
+        group = self._group(token)
         envelope = Envelope(
             id=message_id,
             type=name,
@@ -94,9 +119,9 @@ class CallJournal:
             key=group,
             source=self._stage,
             occurred_at=event_time(at),
-            correlation_id=order.frame_id,
-            causation_id=ids.order_event_id("submitted", order.order_id),
-            trace_id=order.frame_id,
+            correlation_id=chain[0],
+            causation_id=chain[1],
+            trace_id=chain[0],
             data=body,
         )
-        return self._events.in_group(Topic.ORDERS_UPDATES, envelope, group)
+        return self._events.in_group(topic, envelope, group)

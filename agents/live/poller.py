@@ -15,6 +15,7 @@ import structlog
 from brokers.zerodha.mapping import BadRow, read_order, update_of
 from models.messages.orders import OrderStatus, OrderUpdate
 from trading.orders.state import OrderRecord
+from trading.orders.triggers import is_of_trigger
 from trading.reconciliation.book import BrokerOrder
 
 log = structlog.get_logger(__name__)
@@ -41,7 +42,11 @@ class Seen(msgspec.Struct, frozen=True):
 def compare(
     rows: Iterable[Row], ours: Mapping[str, OrderRecord], *, asked_at: int, now: int, patience_seconds: int
 ) -> Seen:
-    """Compare the book, asked for at `asked_at`, with our orders by tag. Pure; raises nothing."""
+    """Compare the book, asked for at `asked_at`, with our orders by tag, those of triggers by the broker's number.
+
+    Pure; raises nothing.
+    """
+    untagged = {one.broker_order_id: one for one in ours.values() if is_of_trigger(one.order)}
     reports, foreign, doubled, unread = [], [], [], 0
     found: set[str] = set()
     for row in rows:
@@ -51,13 +56,13 @@ def compare(
             log.warning("broker_order_unreadable", error=str(error))
             unread += 1
             continue
-        record = ours.get(order.tag) if order.tag else None
+        record = ours.get(order.tag) if order.tag else untagged.get(order.broker_order_id)
         if record is None:
             foreign.append(order)
-        elif _is_another(record, order) or order.tag in found:
+        elif _is_another(record, order) or record.order.tag in found:
             doubled.append(order)
         else:
-            found.add(order.tag)
+            found.add(record.order.tag)
             if is_news(record, order):
                 reports.append(update_of(order, record.order.order_id, REPORTER))
     if not unread:  # a row that cannot be read may be the one that is looked for
@@ -65,7 +70,7 @@ def compare(
         reports += [
             _never_taken(record, now)
             for record in silent
-            if record.attempted_at and asked_at - record.attempted_at >= patience_seconds
+            if record.attempted_at and not record.broker_order_id and asked_at - record.attempted_at >= patience_seconds
         ]
     return Seen(tuple(reports), tuple(foreign), tuple(doubled), unread)
 

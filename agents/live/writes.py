@@ -7,7 +7,7 @@ import structlog
 
 from brokers.answers import Answer, RefusalKind, Refused, Taken
 from brokers.zerodha.client import ZerodhaClient
-from brokers.zerodha.mapping import REGULAR, order_fields
+from brokers.zerodha.mapping import REGULAR, Row, order_fields
 from faust_app.runtime import metrics
 from models.messages.orders import PlannedOrder
 
@@ -30,6 +30,18 @@ class ZerodhaWrites:
         """Ask to cancel an order."""
         return self._counted("cancel", await self._client.cancel(REGULAR, broker_order_id))
 
+    async def place_trigger(self, fields: Row) -> Answer:
+        """Place a trigger; taken names its number."""
+        return self._counted("place_trigger", await self._client.place_trigger(fields))
+
+    async def modify_trigger(self, trigger_id: str, fields: Row) -> Answer:
+        """Give a trigger other terms."""
+        return self._counted("modify_trigger", await self._client.modify_trigger(trigger_id, fields))
+
+    async def delete_trigger(self, trigger_id: str) -> Answer:
+        """Remove a trigger."""
+        return self._counted("delete_trigger", await self._client.delete_trigger(trigger_id))
+
     def _counted(self, call: str, answer: Answer) -> Answer:
         metrics.BROKER_CALLS.labels(self._broker, call, type(answer).__name__.lower()).inc()
         return answer
@@ -47,3 +59,20 @@ class DryRun:
     async def cancel(self, broker_order_id: str) -> Answer:
         """Nothing rests anywhere."""
         return Taken(broker_order_id)
+
+    async def place_trigger(self, fields: Row) -> Answer:
+        """Tell what would have been sent."""
+        return self._told("place", fields)
+
+    async def modify_trigger(self, trigger_id: str, fields: Row) -> Answer:
+        """Tell what would have been sent."""
+        return self._told(f"modify {trigger_id}", fields)
+
+    async def delete_trigger(self, trigger_id: str) -> Answer:
+        """Tell what would have been removed."""
+        return self._told(f"delete {trigger_id}", {})
+
+    def _told(self, what: str, fields: Row) -> Answer:
+        told = f"{what} {msgspec.json.encode(fields).decode()}"
+        log.info("dry_run", trigger=told)
+        return Refused(RefusalKind.REJECTED, f"{DRY_RUN}{told}")

@@ -120,6 +120,22 @@ class ZerodhaClient:
         """Ask to cancel what rests of an order; taken means that the request was."""
         return await self._write(lambda kite: kite.cancel_order(variety, broker_order_id))
 
+    async def triggers(self) -> list[Row]:
+        """Every good-till-triggered order of the account, whoever placed it."""
+        return await self._rows(lambda kite: kite.get_gtts())
+
+    async def place_trigger(self, fields: Row) -> Answer:
+        """Place a trigger with Kite's parameters, `brokers.zerodha.gtt.trigger_fields`; taken names its number."""
+        return await self._write(lambda kite: _trigger_number(kite.place_gtt(**fields)))
+
+    async def modify_trigger(self, trigger_id: str, fields: Row) -> Answer:
+        """Give a trigger other terms."""
+        return await self._write(lambda kite: _trigger_number(kite.modify_gtt(trigger_id, **fields)))
+
+    async def delete_trigger(self, trigger_id: str) -> Answer:
+        """Remove a trigger."""
+        return await self._write(lambda kite: _trigger_number(kite.delete_gtt(trigger_id)))
+
     async def orders(self) -> list[Row]:
         """Every order of the account's day, whoever placed it."""
         return await self._rows(lambda kite: kite.orders())
@@ -166,7 +182,7 @@ class ZerodhaClient:
             taken = await self._in_thread(self._writers, self._definite(call))
         except _Failed as failed:
             return answer_of(failed.error, failed.wire)
-        return Taken(taken) if is_number(taken) else Unknown("The answer names no order")
+        return Taken(taken) if is_number(taken) else Unknown("The answer names no number")
 
     async def _rows(self, call: Callable[[KiteConnect], Any]) -> list[Row]:
         return _checked_rows(await self._read(call))
@@ -236,6 +252,11 @@ def _failure_of(failed: _Failed) -> BrokerFailure:
     """What a failed read is to whoever asked."""
     is_refusal = isinstance(failed.error, TokenException | PermissionException)
     return (SessionRefused if is_refusal else BrokerFailure)(answer_of(failed.error, failed.wire).reason)
+
+
+def _trigger_number(answer: Any) -> Any:
+    number = answer.get("trigger_id") if isinstance(answer, dict) else None
+    return str(number) if isinstance(number, int) else number
 
 
 def _checked_rows(found: Any) -> list[Row]:

@@ -14,12 +14,12 @@ from faust_app.runtime.settings import Settings, settings
 from models.messages.control import StrategiesChanged
 
 Instance = Annotated[str, typer.Argument(help="Name of the instance.")]
-COLUMNS = ("instance", "strategy", "enabled", "brokers", "instruments", "parameters")
+COLUMNS = ("instance", "strategy", "enabled", "brokers", "instruments", "parameters", "protection")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(help="Strategy instances: list, enable, disable, set parameters.", no_args_is_help=True)
+    group = typer.Typer(help="Strategy instances: list, enable, disable, set, protect.", no_args_is_help=True)
     app.add_typer(group, name="strategies")
 
     @group.command("list")
@@ -46,6 +46,15 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Change parameters; the instance warms up again with the new ones."""
         run(_set(settings(), instance, assignments))
+
+    @group.command()
+    def protect(
+        instance: Instance,
+        stop: Annotated[str | None, typer.Option(help="Percent from the average price to the stop.")] = None,
+        target: Annotated[str | None, typer.Option(help="Percent to a target beside the stop.")] = None,
+    ) -> None:
+        """Keep stops for its positions at the live broker; without --stop, none any more."""
+        run(_protect(settings(), instance, stop, target))
 
 
 def _show_classes() -> None:
@@ -82,6 +91,18 @@ async def _change(config: Settings, instance: str, what: str, **values: Any) -> 
 async def _unknown(config: Settings, instance: str) -> NoReturn:
     known = ", ".join(row["instance"] for row in await _load(config))
     raise ConfigurationError(f"There is no strategy instance {instance!r}; instances: {known or 'none'}")
+
+
+async def _protect(config: Settings, instance: str, stop: str | None, target: str | None) -> None:
+    from trading.orders.protection import stored_protection
+
+    given = {name: value for name, value in (("stop_percent", stop), ("target_percent", target)) if value is not None}
+    try:
+        protection = stored_protection(given)
+    except ValueError as error:
+        raise ConfigurationError(f"{instance}: {one_sentence(error)}") from error
+    told = " ".join(f"{name}={value}" for name, value in (protection or {}).items())
+    await _change(config, instance, f"protection {told or 'none'}", protection=protection)
 
 
 async def _set(config: Settings, instance: str, assignments: list[str]) -> None:

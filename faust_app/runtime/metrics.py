@@ -130,6 +130,11 @@ PREFLIGHT_PASSED = _gauge(
     "preflight_passed_timestamp_seconds", "Wall time at which every check of a live engine last passed", "broker"
 )
 PREFLIGHT_FAILED = _gauge("preflight_failed", "1 while the check keeps entries back", "broker", "check")
+TRIGGERS_STANDING = _gauge("triggers_standing", "Protective triggers of ours at the exchange", "broker")
+TRIGGERS_FOREIGN = _gauge("triggers_foreign", "Active triggers at the exchange that are not ours", "broker")
+POSITIONS_UNPROTECTED = _gauge(
+    "positions_unprotected", "Positions whose strategy asks for a stop at the exchange and that have none", "broker"
+)
 BROKER_ROWS_UNREADABLE = _counter("broker_rows_unreadable", "Rows of the broker that could not be read", "broker")
 UNKNOWN_STATUSES = _counter("unknown_order_statuses", "Reports with a status of the broker nobody knows", "broker")
 FILLS = _counter("fills", "Fills published", "broker")

@@ -15,7 +15,10 @@ from trading.risk.limits import NAMES
 
 
 class StrategyInstance(msgspec.Struct, frozen=True, kw_only=True):
-    """One configured strategy instance. `instruments` holds keys, or `*` alone for all."""
+    """One configured strategy instance. `instruments` holds keys, or `*` alone for all.
+
+    `protection` are the percentages of its stops at the exchange, None for no such stops.
+    """
 
     instance: str
     strategy: str
@@ -23,6 +26,7 @@ class StrategyInstance(msgspec.Struct, frozen=True, kw_only=True):
     instruments: tuple[str, ...]
     brokers: tuple[str, ...]
     enabled: bool
+    protection: dict[str, str] | None = None
 
 
 class ReferenceData:
@@ -95,4 +99,5 @@ def _strategy(row: Any) -> StrategyInstance:
         instruments=tuple(msgspec.json.decode(row["instruments"])),
         brokers=tuple(msgspec.json.decode(row["brokers"])),
         enabled=row["enabled"],
+        protection=None if row["protection"] is None else msgspec.json.decode(row["protection"]),
     )

@@ -161,6 +161,9 @@ class BrokerSettings(Section):
     square_off_lead_seconds: int = Field(
         120, ge=0, le=3600, description="live: so long before they must be flat intraday positions are left"
     )
+    stop_limit_percent: Decimal = Field(
+        Decimal(1), gt=0, le=20, description="live: limit price of a protective stop, percent beyond its trigger"
+    )
     delivery_alarm_days: int = Field(
         5, ge=0, le=90, description="calendar days before expiry from which a contract that ends in delivery alarms"
     )

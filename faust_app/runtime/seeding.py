@@ -14,6 +14,7 @@ from faust_app.runtime.instrument_load import Loaded, LoadRequest, load
 from faust_app.runtime.reference_data import ReferenceData, StrategyInstance
 from faust_app.runtime.settings import PROJECT, Settings, read_layer
 from trading.market.sessions import IST
+from trading.orders.protection import stored_protection
 from trading.strategies.groups import co_location_groups
 from trading.strategies.registry import StrategyNotFound, find, names
 
@@ -85,6 +86,7 @@ def _instance(config: Settings, path: Path, name: str, row: object) -> StrategyI
             instruments=tuple(row.get("instruments", [EVERY])),
             brokers=config.enabled_brokers if EVERY in brokers else tuple(brokers),
             enabled=bool(row.get("enabled", True)),
+            protection=stored_protection(row.get("protection")),
         )
     except (KeyError, TypeError, ValueError, StrategyNotFound) as error:
         raise ConfigurationError(f"{path}: strategy {name!r} cannot be used: {one_sentence(error)}") from error

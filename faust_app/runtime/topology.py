@@ -54,7 +54,7 @@ STAGES = (
         True,
         (T.SIGNALS_VALIDATED, T.ORDERS_SUBMITTED, T.ORDERS_UPDATES, T.MARKET_TICKS),
         (T.ORDERS_SUBMITTED, T.ORDERS_UPDATES, T.ORDERS_ACK, T.ORDERS_FILLED, T.ORDERS_FAILED, T.RECONCILIATION),
-        ("orders", "book"),
+        ("orders", "book", "triggers"),
     ),
     Stage("portfolio_manager", True, (T.ORDERS_FILLED,), (T.PNL_SNAPSHOTS,), ("portfolios",)),
     Stage("ledger", False, LEDGER),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from models.messages import control, market, orders, portfolio, reconciliation, signals
+from models.messages import control, market, orders, portfolio, protection, reconciliation, signals
 
 CATALOGUE: dict[type[msgspec.Struct], tuple[str, int]] = {
     signals.Signal: ("signal.raised", 1),
@@ -25,6 +25,9 @@ CATALOGUE: dict[type[msgspec.Struct], tuple[str, int]] = {
     orders.OrderAcknowledged: ("order.acknowledged", 1),
     orders.OrderFilled: ("order.filled", 1),
     orders.OrderFailed: ("order.failed", 1),
+    protection.TriggerAsked: ("protection.asked", 1),
+    protection.TriggerStands: ("protection.stands", 1),
+    protection.TriggerGone: ("protection.gone", 1),
     portfolio.PortfolioSnapshot: ("portfolio.snapshot", 1),
     market.Marks: ("market.marks", 1),
     control.TradingStateChanged: ("control.trading_state", 1),

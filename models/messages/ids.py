@@ -61,6 +61,11 @@ def exit_id(entry: str, number: int) -> str:
     return _derive("exit", entry, number)
 
 
+def trigger_order_id(account: str, trigger: str, leg: int) -> str:
+    """Id of the order that a leg of a trigger at the exchange has placed there."""
+    return _derive("trigger", account, trigger, leg)
+
+
 def cancel_id(order: str, second: int) -> str:
     """Id of the intent to cancel an order, made in an event second."""
     return _derive("cancel", order, second)

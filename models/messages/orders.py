@@ -191,12 +191,15 @@ class OrderSubmitted(Checked, frozen=True, kw_only=True):
     """`order.submitted`: the durable intent, written before any call.
 
     One with `not_before` is sent a second time: the order had to wait for that event second, and for the tick with
-    `after_sequence` of its instrument.
+    `after_sequence` of its instrument. One with `broker_order_id` is at the broker already, by a trigger of ours, since
+    `attempted_at`: nobody sends it.
     """
 
     order: PlannedOrder
     not_before: Seconds = 0
     after_sequence: Count = 0
+    broker_order_id: BrokerOrderId = ""
+    attempted_at: Seconds = 0
 
 
 class CancelSubmitted(Checked, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from sqlalchemy import Date, Index, Integer, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -48,6 +49,7 @@ class StrategyRow(Base):
     brokers: Mapped[list[str]] = mapped_column(JSONB)
     enabled: Mapped[bool]
     updated_at: Mapped[Moment]
+    protection: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))  # null: no stops
 
 
 class LimitsRow(Base):

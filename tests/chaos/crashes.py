@@ -12,7 +12,7 @@ from models.messages import ids
 from models.messages.orders import OrderType, PlannedOrder, Product, Side
 from models.messages.ticks import to_rupees
 from sandbox.scenario import Scenario
-from tests.chaos.live_world import ENDS, Effect, LiveWorld, live_settings, quick
+from tests.chaos.live_world import ENDS, OF_ORDERS, Effect, LiveWorld, live_settings, quick
 from tests.exchange import Exchange, synthetic
 from tests.factories import order
 
@@ -100,7 +100,7 @@ async def crash_run(exchange: Exchange, folder: Path, redis_port: int, seed: int
 
 def fatal_effect(rng: Random, orders: int) -> tuple[Effect, int]:
     """First the kind, so that rare effects have their share of the kills, then its occurrence."""
-    effect = rng.choice(list(Effect))
+    effect = rng.choice(OF_ORDERS)
     return effect, rng.randint(1, MOST.get(effect, 4 * orders))
 
 

@@ -52,7 +52,6 @@ class Life(Incarnation):
 
     def __init__(self, world: FlattenWorld) -> None:
         super().__init__(world)
-        self.engine._clock.hear(world.opened_at)
         self.engine._withdrawals.forget()
         self._background += [
             ("withdrawals", self.engine._withdrawals.run),

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from random import Random
 from types import SimpleNamespace
@@ -37,7 +38,9 @@ from tables.journal import Output
 from tests.exchange import Exchange
 from tests.factories import cancel_of, decision
 from tests.unit.runtime.configurations import configured
+from trading.accounting.account import Account
 from trading.market.instruments import Instrument, InstrumentRegistry
+from trading.orders.protection import Protection
 from trading.orders.state import OrderRecord
 
 BROKER = "zerodha"
@@ -95,6 +98,16 @@ class Effect(StrEnum):
     AFTER_THE_CALL = "after the call"
     BEFORE_THE_CANCEL = "before the cancel"
     AFTER_THE_CANCEL = "after the cancel"
+    BEFORE_THE_TRIGGER = "before the trigger"
+    AFTER_THE_TRIGGER = "after the trigger"
+    BEFORE_ITS_CHANGE = "before the trigger's change"
+    AFTER_ITS_CHANGE = "after the trigger's change"
+    BEFORE_ITS_REMOVAL = "before the trigger's removal"
+    AFTER_ITS_REMOVAL = "after the trigger's removal"
+
+
+OF_TRIGGERS = frozenset(one for one in Effect if "trigger" in one.value)
+OF_ORDERS = [one for one in Effect if one not in OF_TRIGGERS]
 
 
 class Killed(BaseException):
@@ -123,31 +136,37 @@ class Incarnation:
         )
         self.engine: Any = trading_engine.TradingEngine(worker)
         self.engine._clock.now = world.now
+        self.engine._clock.hear(int(world.exchange.sandbox.broker.clock.now))
         self.engine._registry = InstrumentRegistry(world.instruments)
         if world.trading_state is not None:
             self.engine._trading_state.state_for = lambda broker, strategy: world.trading_state
         self.live: LiveBroker = self.engine._exchange
         self.live._stored_at = self.live._reconciliation._complete_at = float("inf")
         self.live._preflight.refusal = lambda: ""  # type: ignore[method-assign]
+        protector = self.live._protector
+        protector._sight = replace(protector._sight, account=world.books, options=world.options)
         self._spy(self.live._dispatcher._writes)
         self._tasks: list[asyncio.Task[None]] = []
 
     def _spy(self, writes: Any) -> None:
-        place, cancel = writes.place, writes.cancel
+        names = {
+            "place": "call",
+            "cancel": "cancel",
+            "place_trigger": "trigger",
+            "modify_trigger": "trigger's change",
+            "delete_trigger": "trigger's removal",
+        }
+        for name, what in names.items():
+            setattr(writes, name, self._spied(getattr(writes, name), what))
 
-        async def spied_place(order: PlannedOrder) -> Any:
-            self.step(Effect.BEFORE_THE_CALL)
-            answer = await place(order)
-            self.step(Effect.AFTER_THE_CALL)
+    def _spied(self, call: Callable[..., Awaitable[Any]], what: str) -> Callable[..., Awaitable[Any]]:
+        async def spied(*arguments: Any) -> Any:
+            self.step(Effect(f"before the {what}"))
+            answer = await call(*arguments)
+            self.step(Effect(f"after the {what}"))
             return answer
 
-        async def spied_cancel(number: str) -> Any:
-            self.step(Effect.BEFORE_THE_CANCEL)
-            answer = await cancel(number)
-            self.step(Effect.AFTER_THE_CANCEL)
-            return answer
-
-        writes.place, writes.cancel = spied_place, spied_cancel
+        return spied
 
     def step(self, what: Effect) -> None:
         """An effect is about to happen, or has just happened. Raises Killed."""
@@ -277,7 +296,7 @@ class LiveWorld:
 
     def die_soon(self, rng: Random, kills: int, within: int) -> None:
         """Be killed at some of the next effects, of whatever kind."""
-        chosen = (rng.choice(list(Effect)) for _ in range(kills))
+        chosen = (rng.choice(OF_ORDERS) for _ in range(kills))
         self.fatal |= {(effect, self.steps[effect] + rng.randint(1, within)) for effect in chosen}
 
     def append(self, outputs: list[Output]) -> None:
@@ -315,6 +334,17 @@ class LiveWorld:
         envelope = root(body, message_id=message_id, broker=BROKER, key=ACCOUNT, source="test", at=at)
         self.append([Output(self.topics.name(topic, BROKER), ACCOUNT.encode(), encode(envelope))])
 
+    def born(self, life: Incarnation) -> None:
+        """A life has begun, and has not done anything yet."""
+
+    def books(self) -> Account | None:
+        """The portfolio manager's account, as last published."""
+        return None
+
+    async def options(self) -> dict[str, Protection]:
+        """Which strategies ask for stops at the exchange."""
+        return {}
+
     async def run_until(self, condition: Callable[[], bool], what: str) -> None:
         """Run, restarting the worker whenever it is killed, until the condition holds."""
         deadline = time.monotonic() + SETTLE_SECONDS
@@ -324,6 +354,7 @@ class LiveWorld:
                 self.died.clear()
                 self.life = self.new_life()
                 await self.life.start()
+                self.born(self.life)
             if self.died.is_set():
                 await self.life.end()
                 self.life = None

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.crashes import FAULTS, crash_run, fault_run, new_exchange
-from tests.chaos.live_world import Effect
+from tests.chaos.live_world import OF_ORDERS, Effect
 from tests.exchange import Exchange
 from tests.unit.runtime.redis_server import RedisServer
 
@@ -49,8 +49,8 @@ async def test_kills_between_any_two_effects(
 def test_every_kind_of_effect_had_its_share_of_the_kills() -> None:
     if KILLS.total() < ENOUGH_KILLS:
         pytest.skip(f"{KILLS.total()} kills; {ENOUGH_KILLS} are needed to tell")
-    print({str(effect): KILLS[effect] for effect in Effect})
-    assert min(KILLS[effect] for effect in Effect) >= KILLS.total() / len(Effect) / 2
+    print({str(effect): KILLS[effect] for effect in OF_ORDERS})
+    assert min(KILLS[effect] for effect in OF_ORDERS) >= KILLS.total() / len(OF_ORDERS) / 2
 
 
 @pytest.mark.timeout(LONGEST_RUN_SECONDS)

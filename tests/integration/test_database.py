@@ -111,6 +111,27 @@ async def test_seeding_again_keeps_what_an_operator_changed(settings: Settings, 
     assert not await repository.change_strategy("nope", enabled=False)
 
 
+async def test_protection_is_an_option_of_each_strategy(settings: Settings, engine: AsyncEngine) -> None:
+    repository, wanted = Repository(engine), {"stop_percent": "2", "target_percent": "4.5"}
+    row = {"strategy": "momentum", "parameters": {}, "instruments": ("*",), "brokers": ("zerodha",), "enabled": False}
+    names = ["with", "without"]
+    await repository.add_strategies(
+        [
+            StrategyInstance(instance="with", protection=wanted, **row),
+            StrategyInstance(instance="without", **row),
+        ]
+    )
+
+    async def stored() -> list[dict[str, str] | None]:
+        found = await ReferenceData(settings).load_strategies()
+        return [one.protection for one in found if one.instance in names]
+
+    assert await stored() == [wanted, None]
+    await repository.change_strategy("with", protection=None)
+    await repository.change_strategy("without", protection=wanted)
+    assert await stored() == [None, wanted]
+
+
 def raw(body: msgspec.Struct, message_id: str, at: int = AT) -> bytes:
     return encode(root(body, message_id=message_id, broker="paper", key="paper:main", source="test", at=event_time(at)))
 

@@ -128,6 +128,16 @@ class OrderDesk:
             record.held = order.reduces and _position(order) in self._positions
         return Change(record)
 
+    def adopt(self, order: PlannedOrder, broker_order_id: str, attempted_at: int, find: Find) -> list[Change]:
+        """The record of an exit that is at the broker already, then those of brackets, which leave it its units."""
+        record = submitted(order)
+        record.broker_order_id, record.attempted_at = broker_order_id, attempted_at
+        changes: dict[str, Change] = {order.order_id: Change(record)}
+        position = self._positions.get(_position(order))
+        if position is not None:
+            self._claim(position, order, order.event_time, find, changes)
+        return list(changes.values())
+
     @property
     def tokens(self) -> Iterable[int]:
         """Tokens of the instruments with bracketed positions."""
@@ -163,7 +173,7 @@ class OrderDesk:
     def _look_at(self, position: _Bracketed, glance: Glance, find: Find, changes: dict[str, Change]) -> None:
         held = sorted((one for one in map(find, position.held) if one is not None), key=_age)
         for record in held:
-            self._claim(position, record.order, glance, find, changes)
+            self._claim(position, record.order, glance.second, find, changes)
         for record in held:
             self._release(position, record, glance, find, changes)
         entries = self._entries(position, glance.second, find)
@@ -182,10 +192,10 @@ class OrderDesk:
         return sorted((entry for entry in found if not has_lapsed(entry, second)), key=_age)
 
     def _claim(
-        self, position: _Bracketed, order: PlannedOrder, glance: Glance, find: Find, changes: dict[str, Change]
+        self, position: _Bracketed, order: PlannedOrder, second: int, find: Find, changes: dict[str, Change]
     ) -> None:
-        """Give a held order its units of the brackets, oldest first, unless it has them."""
-        entries = self._entries(position, glance.second, find)
+        """Give a strategy's own exit its units of the brackets, oldest first, unless it has them."""
+        entries = self._entries(position, second, find)
         if any(entry.bracket and order.order_id in entry.bracket.claims for entry in entries):
             return
         given = 0

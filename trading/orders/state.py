@@ -77,6 +77,8 @@ class AlarmKind(StrEnum):
     FILLED_SHORT = "filled_short"  # filled in full, it says, with less than was ordered
     NO_PRICE = "no_price"  # a fill at no price
     UNPROTECTED = "unprotected"  # a position's exits fail again and again
+    TRIGGER_UNSEEN = "trigger_unseen"  # a trigger's order is of another day, and cannot be followed any more
+    TRIGGER_STANDS = "trigger_stands"  # an exit goes out beside a trigger at the exchange
 
 
 class Alarm(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ import msgspec
 from models.messages.ids import has_tag_form
 from models.messages.orders import OrderStatus, PlannedOrder
 from trading.orders.state import OrderRecord
+from trading.orders.triggers import is_of_trigger
 from trading.reconciliation.book import ZERO, Area, BrokerOrder
 from trading.reconciliation.difference import Difference, Readings, Tolerances
 from trading.reconciliation.kinds import DifferenceKind as K
@@ -28,12 +29,17 @@ class Matched(msgspec.Struct, frozen=True):
 
 
 def match_orders(ours: Mapping[str, OrderRecord], theirs: Iterable[BrokerOrder]) -> Matched:
-    """Find ours by their tag; of several with one tag, by the number the broker gave it, or the first."""
+    """Find ours by their tag; of several with one tag, by the number the broker gave it, or the first.
+
+    Orders of triggers have no tag there, and are found by their number.
+    """
+    untagged = {one.broker_order_id: tag for tag, one in ours.items() if is_of_trigger(one.order)}
     same_tag: dict[str, list[BrokerOrder]] = {}
     unrecorded, foreign = [], []
     for order in {one.broker_order_id: one for one in theirs}.values():
-        if order.tag in ours:
-            same_tag.setdefault(order.tag, []).append(order)
+        tag = order.tag or untagged.get(order.broker_order_id, "")
+        if tag in ours:
+            same_tag.setdefault(tag, []).append(order)
         elif has_tag_form(order.tag):
             unrecorded.append(order)
         else:

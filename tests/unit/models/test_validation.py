@@ -28,9 +28,11 @@ from models.messages.orders import (
     OrderSubmitted,
     OrderType,
     Product,
+    Side,
     UpdatesResumed,
 )
 from models.messages.portfolio import PortfolioSnapshot, PositionSnapshot, SnapshotCause
+from models.messages.protection import ProtectedPosition, TriggerAsked, TriggerGone, TriggerStands, TriggerTerms
 from models.messages.reconciliation import (
     AcceptedDifference,
     DifferencesAccepted,
@@ -109,6 +111,19 @@ DIFFERENCE = OpenDifference(
     value="1",
     since=build.AT,
 )
+POSITION = ProtectedPosition(
+    account=build.ACCOUNT,
+    strategy="momentum",
+    instrument="NSE:INFY",
+    instrument_token=build.TOKEN,
+    product=Product.CNC,
+)
+TERMS = TriggerTerms(
+    side=Side.SELL,
+    quantity=10,
+    triggers=(Decimal("1470.05"), Decimal("1560.05")),
+    limits=(Decimal("1455.05"), Decimal("1545.05")),
+)
 BODIES: list[msgspec.Struct] = [
     LIMIT_SIGNAL,
     CANCEL,
@@ -132,6 +147,9 @@ BODIES: list[msgspec.Struct] = [
     StrategiesChanged(strategies=("momentum",), actor="me", reason="test"),
     CallAttempted(order_id="order-1", at=build.AT),
     OrderPushed(raw="{}", received_at=build.AT),
+    TriggerAsked(position=POSITION, terms=TERMS, at=build.AT, others=("T100",)),
+    TriggerStands(position=POSITION, trigger_id="T100000", at=build.AT),
+    TriggerGone(position=POSITION, trigger_id="T100000", reason="test", at=build.AT),
     SquareOffDue(account="paper:main", run_id="r", partition=0, clock=build.AT, received_ns=1),
     ExitsDue(account="paper:main", run_id="r", clock=build.AT, revision=1, strategies=("rsi",)),
     ClockMoved(run_id="r", at=build.AT),

@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 
 from faust_app.runtime.topology import STAGES
-from tables import book, exposure, orders, portfolios, strategy_state
+from tables import book, exposure, orders, portfolios, strategy_state, triggers
 from tables.catalogue import DECODERS, readable_rows
 from tables.journal import Output
 from tables.states import StateTable
@@ -18,7 +18,7 @@ from trading.accounting.account import new_account
 def test_every_table_of_every_stage_can_be_read() -> None:
     names = {table for stage in STAGES for table in stage.tables}
     assert names == set(DECODERS)
-    assert names == {one.NAME for one in (book, exposure, orders, portfolios, strategy_state)}
+    assert names == {one.NAME for one in (book, exposure, orders, portfolios, strategy_state, triggers)}
 
 
 def test_row_shows_its_key_what_it_has_applied_and_its_state() -> None:
@@ -54,6 +54,7 @@ def test_checkpoint_shows_the_size_of_its_state() -> None:
 
 
 def test_typed_views_read_what_they_wrote() -> None:
-    for view in (book.book_table, exposure.exposure_table, orders.orders_table, portfolios.portfolios_table):
+    views = (book.book_table, exposure.exposure_table, orders.orders_table, portfolios.portfolios_table)
+    for view in (*views, triggers.triggers_table):
         assert isinstance(view({}), StateTable)
         assert view({}).row("nothing") is None

@@ -11,7 +11,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisGone
 
 from agents.live.breaker import FAILURES, Breaker
-from agents.live.calls import CallQueue, Cancel, Place
+from agents.live.calls import CallQueue, Cancel, Errand, Place, Rank
 from agents.live.dispatcher import Dispatcher
 from brokers.answers import Answer, RefusalKind, Refused, Taken, Unknown
 from faust_app.runtime.lease import awake_seconds
@@ -38,6 +38,7 @@ class Broker:
         self.refusals: dict[str, list[str]] = {}
         self.grants: list[Grant | Exception] = []
         self.hold: asyncio.Event | None = None
+        self.asked: list[bool] = []  # of each call for the budget, whether it was one for an exit
         self.uncertain = 0
         self.most_at_once = self.at_once = 0
 
@@ -62,6 +63,7 @@ class Broker:
         self.reports.append(update)
 
     async def take(self, *, is_exit: bool) -> Grant:
+        self.asked.append(is_exit)
         found = self.grants.pop(0) if self.grants else granted()
         if isinstance(found, Exception):
             raise found
@@ -311,3 +313,34 @@ def test_the_queue_knows_what_waits() -> None:
     queue.clear()
     assert len(queue) == 0
     assert queue.push(Place(entry("a")))
+
+
+def errand(world: World, rank: Rank) -> tuple[Errand, list[Grant]]:
+    given: list[Grant] = []
+
+    async def make(grant: Grant) -> None:
+        given.append(grant)
+        world.broker.steps.append(("place", rank.name))
+
+    return Errand(rank.name, rank, make), given
+
+
+async def test_stops_are_placed_behind_exits_and_before_entries(world: World) -> None:
+    placing, _ = errand(world, Rank.PROTECTION)
+    removing, _ = errand(world, Rank.EXIT)
+    for call in (Place(entry("entry")), placing, removing, Place(entry("exit", reduces=True)), Cancel("a", "A")):
+        world.made.offer(call)
+    await world.until(lambda: len(world.broker.calls()) == 5)
+    assert world.broker.calls() == ["A", "EXIT", "exit", "PROTECTION", "entry"]
+    assert world.broker.asked == [True, True, True, False, False]
+
+
+async def test_while_redis_is_away_stops_are_not_placed_but_removed(world: World) -> None:
+    placing, refused = errand(world, Rank.PROTECTION)
+    removing, given = errand(world, Rank.EXIT)
+    world.broker.grants = [RedisGone(), RedisGone()]
+    for call in (placing, removing):
+        world.made.offer(call)
+    await world.until(lambda: bool(refused and given))
+    assert [one.verdict for one in (*given, *refused)] == [Verdict.GRANTED, Verdict.NOT_RUNNER]
+    assert ("local", "") in world.broker.steps

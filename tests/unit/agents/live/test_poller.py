@@ -12,6 +12,7 @@ from agents.live.poller import NEVER_TAKEN, Seen, compare
 from models.messages.orders import OrderStatus
 from tests.factories import order, update
 from trading.orders.state import OrderRecord, fold, submitted
+from trading.orders.triggers import TRIGGER_RUN
 
 S = OrderStatus
 ASKED = 1_787_200_000
@@ -121,3 +122,20 @@ def test_a_second_order_with_our_tag_is_one_too_many() -> None:
 def test_a_status_nobody_knows_is_working_and_told() -> None:
     (report,) = seen(row(status="TELEPORTED"), of=record()).reports
     assert (report.status, report.unknown_status) == (S.WORKING, "TELEPORTED")
+
+
+def test_an_order_of_a_trigger_is_followed_by_its_number() -> None:
+    ours = record(order=order(run_id=TRIGGER_RUN), broker_order_id="151220000000000")
+    (report,) = seen(row(tag=None, status="COMPLETE", filled_quantity=10, average_price=99.5), of=ours).reports
+    assert (report.order_id, report.cumulative_quantity, report.status) == (ours.order.order_id, 10, S.FILLED)
+    assert seen(row(tag=None, order_id="2"), of=ours).foreign[0].broker_order_id == "2"
+
+
+def test_an_order_of_a_trigger_that_is_not_in_the_book_is_not_taken_for_refused() -> None:
+    ours = record(order=order(run_id=TRIGGER_RUN), broker_order_id="151220000000000", attempted_at=1)
+    assert seen(of=ours).reports == ()
+
+
+def test_an_order_we_have_sent_is_not_followed_without_its_tag() -> None:
+    found = seen(row(tag=None), of=record(broker_order_id="151220000000000"))
+    assert (len(found.foreign), found.reports) == (1, ())

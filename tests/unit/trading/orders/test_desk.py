@@ -230,3 +230,24 @@ def test_a_forgotten_position_is_gone() -> None:
     assert list(desk.desk.tokens) == []
     desk.desk.forget(entry())
     assert not desk.desk.admit(own()).record.held
+
+
+def test_an_exit_that_is_at_the_broker_already_is_never_held_and_takes_its_units_from_the_bracket() -> None:
+    desk = filled_entry()
+    stop = stop_of(desk)
+    adopted, entry_change = desk.desk.adopt(own("adopted", 6), "B7", AT + 2, desk.records.get)
+    assert (adopted.record.held, adopted.record.broker_order_id, adopted.record.attempted_at) == (False, "B7", AT + 2)
+    for one in (adopted, entry_change):
+        desk.store(one)
+    desk.hear("adopted", S.FILLED, 6)
+    (cancel,) = desk.look()
+    assert isinstance(cancel, CancelSubmitted)
+    desk.hear(stop, S.CANCELLED)
+    (send,) = desk.look()
+    assert send.order.quantity == 4
+
+
+def test_an_exit_that_is_at_the_broker_already_changes_nothing_where_there_is_no_bracket() -> None:
+    desk = Desk()
+    (only,) = desk.desk.adopt(own("adopted"), "B7", AT, desk.records.get)
+    assert (only.record.is_open, only.effects) == (True, [])

@@ -24,6 +24,7 @@ from tests.unit.trading.reconciliation.books import (
     row,
 )
 from trading.orders.state import OrderRecord
+from trading.orders.triggers import TRIGGER_RUN
 from trading.reconciliation.book import Area, BrokerOrder, UnreadRow
 from trading.reconciliation.difference import Tolerances
 from trading.reconciliation.kinds import DifferenceKind as K
@@ -257,3 +258,21 @@ def test_differences_tell_what_a_person_needs() -> None:
     twice = row(record()), row(record(), broker_order_id="2")
     assert told(record(), *twice) == (NUMBER, "BUY 0 of 10 MIS, working")
     assert told(record(broker_order_id=""), *twice)[0] == "-"
+
+
+def adopted(**values: Any) -> OrderRecord:
+    """An order that a trigger has placed: at the broker it has no tag."""
+    return done(plan(run_id=TRIGGER_RUN, reduces=True), **values)
+
+
+def test_an_order_of_a_trigger_is_found_by_its_number() -> None:
+    ours = adopted()
+    assert kinds(ours, row(ours, tag="")) == []
+    assert kinds(ours, row(ours, tag="", filled_quantity=4, status=S.WORKING)) == [K.ORDER_FILLED_LESS]
+    other = row(ours, tag="", broker_order_id="another")
+    assert sorted(kinds(ours, other)) == [K.ORDER_FOREIGN, K.ORDER_MISSING]
+
+
+def test_an_order_we_have_sent_is_not_found_without_its_tag() -> None:
+    ours = done()
+    assert sorted(kinds(ours, row(ours, tag=""))) == [K.ORDER_FOREIGN, K.ORDER_MISSING]

@@ -356,3 +356,16 @@ def test_reserving_again_is_reserving_once_more_only_in_the_counts() -> None:
     assert isinstance(again, AcceptedSignal)
     reserve(found, again, instrument())
     assert (list(found.open_orders), remaining(found)) == ([one.order_id], [10])
+
+
+def test_fills_of_an_exit_nobody_has_reserved_take_off_the_position_once() -> None:
+    found = exposure()
+    (one,) = accept(found, entry())
+    fill(found, one, 0, 10)
+    adopted = msgspec.structs.replace(one, order_id="trigger", side=Side.SELL, reduces=True)
+    for start, end in ((0, 4), (4, 10), (0, 4)):
+        fill(found, adopted, start, end)
+    assert standing(found) == Standing(0, 0, 0)
+    assert found.open_orders == {}
+    apply_failed(found, failed(adopted, 10))
+    assert standing(found) == Standing(0, 0, 0)
