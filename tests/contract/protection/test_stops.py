@@ -299,3 +299,19 @@ async def test_a_trigger_that_fires_while_nobody_looks_is_adopted_at_the_start(w
     await world.run_until(lambda: world.life is not None and world.units == 0, "the fill is booked")
     await world.stands()
     assert [one.quantity for one in world.events(Topic.ORDERS_FILLED)] == [10, 10]
+
+
+async def test_a_round_that_fails_is_told_and_the_next_is_made(
+    world: ProtectedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise LookupError("a mistake")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(protection, "plan", broken)
+        await world.trade(Side.BUY, 10)
+        assert world.life is not None
+        state = world.life.live._worker.state
+        await world.run_until(lambda: "a mistake" in state.reasons.get(protection.CONDITION, ""), "it is told")
+    await world.stands(AT_1000)
+    await world.run_until(lambda: protection.CONDITION not in state.reasons, "it is over")
