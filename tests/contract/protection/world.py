@@ -163,7 +163,7 @@ class ProtectedWorld(LiveWorld):
         """How many triggers the engine takes for its own."""
         if self.life is None:
             return -1
-        records = self.life.live._standing.values()
+        records = self.life.live._triggers.standing().values()
         return sum(len(one.standing) for one in records) + 100 * sum(one.asked is not None for one in records)
 
     def fired(self) -> list[dict[str, Any]]:
