@@ -21,6 +21,7 @@ from agents.live.dispatcher import Dispatcher
 from agents.live.exits import GuardedExits
 from agents.live.gate import Gate
 from agents.live.journal import CallJournal, send_until_taken
+from agents.live.own_triggers import OwnTriggers
 from agents.live.poller import SILENT
 from agents.live.preflight.checks import Checks
 from agents.live.preflight.watch import Preflight
@@ -48,14 +49,12 @@ from models.messages.orders import CancelSubmitted, OrderPushed, OrderStatus, Or
 from models.messages.protection import TriggerMessage
 from models.messages.reconciliation import DifferencesAccepted, ReconciliationAsked
 from models.messages.ticks import TickFrame
-from tables import triggers as triggers_table
 from tables.journal import Output
 from tables.states import StateTable
 from trading.accounting.account import Account
 from trading.accounting.position import Marks
 from trading.market.instruments import InstrumentRegistry
 from trading.orders.state import OrderRecord
-from trading.orders.triggers import TriggerRecord, fold_trigger, key_of
 
 log = structlog.get_logger(__name__)
 CHECK_SECONDS = 1.0
@@ -85,12 +84,11 @@ class LiveBroker:
         self._account = account
         self._worker = worker
         self._orders = orders
-        self._triggers = triggers_table.triggers_table(worker.table(triggers_table.NAME, triggers_table.HELP))
+        self._triggers = OwnTriggers(worker)
         self._registry = registry
         self._clock = clock
         self._by_tag: dict[str, str] = {}
         self._by_number: dict[str, str] = {}
-        self._standing: dict[str, TriggerRecord] = {}
         self._denials: set[asyncio.Task[None]] = set()
         self._stored_at = 0.0
         self._session = session_view(config)
@@ -213,7 +211,7 @@ class LiveBroker:
         sight = Sight(
             account=self.account,
             orders=self._recorded,
-            triggers=lambda: self._standing,
+            triggers=self._triggers.standing,
             options=lambda: strategy_options(ReferenceData(config)),
             find=lambda token: self._registry().by_token(token),
             may_call=self._may_call,
@@ -263,7 +261,6 @@ class LiveBroker:
         self._by_tag.clear()
         self._by_number.clear()
         self._triggers.forget()
-        self._standing = {key: record for key, record in self._triggers.states() if not record.is_empty}
         self._protector.forget()
         self._exits.forget()
         for order_id, _ in self._orders.states():
@@ -289,18 +286,7 @@ class LiveBroker:
 
     def on_trigger(self, record: Record, body: TriggerMessage) -> list[Output]:
         """Keep which triggers are ours."""
-        key = key_of(body.position)
-        with self._triggers.transaction(record.source, record.offset) as change:
-            if change.applied(key):
-                return change.commit()
-            known = fold_trigger(change.get(key), body)
-            change.put(key, known, [])
-            outputs = change.commit()
-        if known.is_empty:
-            self._standing.pop(key, None)
-        else:
-            self._standing[key] = known
-        return outputs
+        return self._triggers.keep(record, body)
 
     def noted_trigger(self, message_id: str) -> None:
         """Whoever told of it may go on."""

@@ -43,10 +43,18 @@ class GuardedExits:
         self._cleared.clear()
 
     async def _wait(self, order: PlannedOrder) -> None:
-        if not await self._protector.cleared(order):
-            kind = AlarmKind.TRIGGER_STANDS
-            metrics.ORDER_ALARMS.labels(self._broker, kind.value).inc()
-            log.error("order_alarm", order_id=order.order_id, kind=kind.value, alarm=BESIDE_A_TRIGGER)
+        refusal = ""
+        try:
+            if not await self._protector.cleared(order):
+                self._alarm(order, BESIDE_A_TRIGGER)
+            refusal = self._protector.refusal(order)
+        except Exception as error:  # no mistake in here keeps an exit back
+            self._alarm(order, f"{BESIDE_A_TRIGGER}: {type(error).__name__}: {error}")
         self._waiting.pop(order.order_id, None)
         self._cleared.add(order.order_id)
-        self._resume(order, self._protector.refusal(order))
+        self._resume(order, refusal)
+
+    def _alarm(self, order: PlannedOrder, text: str) -> None:
+        kind = AlarmKind.TRIGGER_STANDS
+        metrics.ORDER_ALARMS.labels(self._broker, kind.value).inc()
+        log.error("order_alarm", order_id=order.order_id, kind=kind.value, alarm=text)

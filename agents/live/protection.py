@@ -160,6 +160,9 @@ class Protector:
                 self._state.degraded(CONDITION, f"The broker's list of triggers cannot be read: {error}")
             except PartitionsMoved:
                 log.info("protection_begins_again")
+            except Exception as error:  # orders go on without their stops, and somebody is told
+                self._state.degraded(CONDITION, f"A round failed: {type(error).__name__}: {error}")
+                log.exception("protection_failed")
             ended, self._ended = self._ended, asyncio.Event()
             ended.set()
             await _wait(self._urgent, LEAST_SECONDS)

@@ -19,7 +19,7 @@ from agents.live.calls import Errand, Rank
 from agents.live.journal import CallJournal, PartitionsMoved
 from brokers.answers import Answer, RefusalKind, Refused, Taken, Unknown
 from brokers.zerodha.gtt import trigger_fields
-from faust_app.runtime.order_budget import Grant, Verdict
+from faust_app.runtime.order_budget import Grant
 from models.messages.protection import ProtectedPosition, TriggerAsked, TriggerGone, TriggerStands
 from trading.orders.protection import Action, DeleteTrigger, ModifyTrigger, PlaceTrigger
 from trading.orders.triggers import key_of
@@ -134,7 +134,7 @@ class TriggerCalls:
         return answer
 
     async def _answer(self, grant: Grant, call: Callable[[], Awaitable[Answer]]) -> Answer:
-        if grant.verdict is not Verdict.GRANTED or not self._may_call():
+        if not grant.is_fresh or not self._may_call():
             return Refused(RefusalKind.UNREACHED, NO_TURN)
         answer = await call()
         if isinstance(answer, Unknown):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from pathlib import Path
-from random import Random
 
 import pytest
 
@@ -16,44 +14,13 @@ from models.messages.control import TradingState
 from models.messages.orders import OrderStatus, OrderType, Product, Side
 from models.messages.protection import TriggerGone
 from tests import factories
-from tests.chaos.crashes import new_exchange, new_namespace
+from tests.chaos.crashes import new_namespace
 from tests.chaos.live_world import live_settings
-from tests.contract.protected_world import STRATEGY, ProtectedWorld, quick_rounds
+from tests.contract.protection.world import AT_1000, BOTH, STOP, STRATEGY, ProtectedWorld, quick_rounds
 from tests.exchange import Exchange
 from tests.unit.runtime.redis_server import RedisServer
 from trading.accounting.account import apply_fill
-from trading.orders.protection import Protection
 from trading.orders.state import AlarmKind
-
-STOP = Protection(stop_percent=Decimal(2))
-BOTH = Protection(stop_percent=Decimal(2), target_percent=Decimal(4))
-AT_1000 = (10, [980.05], [970.25])  # bought at 1000.05: 2 percent below, on the tick; its limit 1 percent below that
-
-
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    found = RedisServer(tmp_path_factory.mktemp("redis"))
-    found.start()
-    yield found
-    found.stop()
-
-
-@pytest.fixture
-def exchange() -> Iterator[Exchange]:
-    running = new_exchange()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-async def world(exchange: Exchange, redis: RedisServer, tmp_path: Path) -> AsyncIterator[ProtectedWorld]:
-    found = ProtectedWorld(exchange, live_settings(exchange, tmp_path / "session", redis.port, new_namespace()))
-    found.asked = {STRATEGY: STOP}
-    with quick_rounds():
-        await found.run_until(lambda: found.life is not None, "begin")
-        found.price("1000")
-        yield found
-        await found.end()
 
 
 async def test_a_stop_is_placed_after_the_fill_and_follows_the_position(world: ProtectedWorld) -> None:
@@ -199,7 +166,7 @@ async def test_an_order_of_another_day_is_an_alarm_and_no_order_of_ours(world: P
     await world.trade(Side.BUY, 10)
     await world.stands(AT_1000)
     assert world.life is not None
-    world.life.live._clock += 86_400
+    world.life.engine._clock.hear(world.opened_at + 86_400)
     world.exchange.tick(world.stock.key, 979, buy=[[978.95, 10_000]], sell=[[979.05, 10_000]])
     await world.run_until(lambda: world.alarms(AlarmKind.TRIGGER_UNSEEN) == 1, "the alarm is raised")
     assert world.fired()[0]["order_id"] not in world.records_by_number()
@@ -334,24 +301,17 @@ async def test_a_trigger_that_fires_while_nobody_looks_is_adopted_at_the_start(w
     assert [one.quantity for one in world.events(Topic.ORDERS_FILLED)] == [10, 10]
 
 
-@pytest.mark.parametrize("seed", range(6))
-async def test_kills_between_any_two_effects_leave_one_trigger_and_one_fill(world: ProtectedWorld, seed: int) -> None:
-    world.asked = {}
-    await world.trade(Side.BUY, 10)
-    world.fatal = kills(world, 1 + seed)
-    world.asked = {STRATEGY: STOP}
+async def test_a_round_that_fails_is_told_and_the_next_is_made(
+    world: ProtectedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise LookupError("a mistake")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(protection, "plan", broken)
+        await world.trade(Side.BUY, 10)
+        assert world.life is not None
+        state = world.life.live._worker.state
+        await world.run_until(lambda: "a mistake" in state.reasons.get(protection.CONDITION, ""), "it is told")
     await world.stands(AT_1000)
-    world.fatal |= kills(world, 100 + seed)
-    world.price("979")
-    await world.run_until(lambda: world.life is not None and world.units == 0, "the fill is booked")
-    world.fatal = set()
-    await world.stands()
-    print(world.kills)
-    assert world.kills
-    assert [one.quantity for one in world.events(Topic.ORDERS_FILLED)] == [10, 10]
-    assert len(world.book()) == 2
-
-
-def kills(world: ProtectedWorld, seed: int) -> set[int]:
-    """Two of the next effects."""
-    return {len(world.steps) + one for one in Random(seed).sample(range(1, 20), 2)}
+    await world.run_until(lambda: protection.CONDITION not in state.reasons, "it is over")

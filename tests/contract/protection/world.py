@@ -22,15 +22,19 @@ from models.messages.ticks import TickFrame, to_units
 from sandbox.gtt import read_plan
 from sandbox.rest.gtt import _body
 from tests import factories
-from tests.chaos.live_world import ACCOUNT, BROKER, Incarnation, LiveWorld, quick
+from tests.chaos.live_world import ACCOUNT, BROKER, ENDS, Incarnation, LiveWorld, quick
 from tests.exchange import Exchange
 from trading.accounting.account import Account, apply_fill, new_account, position_quantity
 from trading.market.instruments import Instrument
-from trading.orders.protection import Protection
+from trading.orders.protection import Protection, exiting_units
 from trading.orders.state import AlarmKind, OrderRecord
+from trading.orders.triggers import is_of_trigger
 
 Event = TypeVar("Event", bound=msgspec.Struct)
 STRATEGY = "momentum"
+STOP = Protection(stop_percent=Decimal(2))
+BOTH = Protection(stop_percent=Decimal(2), target_percent=Decimal(4))
+AT_1000 = (10, [980.05], [970.25])  # bought at 1000.05: 2 percent below, on the tick; its limit 1 percent below that
 NAMES = itertools.count(1)
 
 
@@ -159,7 +163,7 @@ class ProtectedWorld(LiveWorld):
         """How many triggers the engine takes for its own."""
         if self.life is None:
             return -1
-        records = self.life.live._standing.values()
+        records = self.life.live._triggers.standing().values()
         return sum(len(one.standing) for one in records) + 100 * sum(one.asked is not None for one in records)
 
     def fired(self) -> list[dict[str, Any]]:
@@ -174,6 +178,36 @@ class ProtectedWorld(LiveWorld):
         """Where one of our orders stands."""
         found = self.records_by_number().get(number)
         return None if found is None else found.status
+
+    def is_calm(self) -> bool:
+        """Nothing is on its way, every order of a trigger is one of ours, and both sides say the same of all orders."""
+        records = self.records()
+        numbers = {one.broker_order_id: one for one in records.values()}
+        book = self.book()
+        return (
+            self.is_idle()
+            and all(one.status.is_terminal or is_of_trigger(one.order) for one in records.values())
+            and all(row["order_id"] in numbers for row in book)
+            and all(
+                (numbers[row["order_id"]].filled_quantity, numbers[row["order_id"]].status.is_terminal)
+                == (row["filled_quantity"], row["status"] in ENDS)
+                for row in book
+            )
+        )
+
+    def is_in_step(self) -> bool:
+        """A trigger for what is held and no order of a trigger sells already, and none without."""
+        resting = sum(exiting_units(one) for one in self.records().values())
+        wanted = [self.units - resting] if self.units > resting else []
+        return [quantity for quantity, _, _ in self.active()] == wanted and self.known() == len(wanted)
+
+    def held_there(self) -> int:
+        """What the exchange says is held of the stock."""
+        account = self.exchange.sandbox.broker.account
+        found = self.exchange.call(lambda: list(account.positions))
+        return sum(
+            one.day_buy.quantity - one.day_sell.quantity for one in found if one.instrument.key == self.stock.key
+        )
 
     def by_hand(self, trigger: str, quantity: int) -> int:
         """Somebody places a trigger; its number."""
