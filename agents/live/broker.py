@@ -16,6 +16,7 @@ from agents.events import Events
 from agents.live.account import AccountView
 from agents.live.breaker import Breaker
 from agents.live.calls import Cancel, Place
+from agents.live.conditions import Conditions
 from agents.live.differences import Announcer
 from agents.live.dispatcher import Dispatcher
 from agents.live.exits import GuardedExits
@@ -36,7 +37,6 @@ from brokers.zerodha.session import SessionState
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
 from faust_app.runtime.consume import Record
-from faust_app.runtime.errors import TransientError
 from faust_app.runtime.exchange_clock import ExchangeClock
 from faust_app.runtime.kite_session import endpoint, session_view
 from faust_app.runtime.lease import Lease
@@ -58,17 +58,13 @@ from trading.orders.state import OrderRecord
 
 log = structlog.get_logger(__name__)
 CHECK_SECONDS = 1.0
-STORED_SECONDS = 5.0
 STOP_SECONDS = 8.0
 PUSH = "push"
 WITHDRAWN = "Cancelled before it was sent"
 
 
 class LiveBroker:
-    """Implements `agents.execution.Execution` and what the dispatcher and the watch ask for.
-
-    `books` gives the portfolio manager's account, as last published; None while there is none.
-    """
+    """Implements `agents.execution.Execution`, and what its own parts ask for."""
 
     def __init__(
         self,
@@ -90,12 +86,12 @@ class LiveBroker:
         self._by_tag: dict[str, str] = {}
         self._by_number: dict[str, str] = {}
         self._denials: set[asyncio.Task[None]] = set()
-        self._stored_at = 0.0
         self._session = session_view(config)
         self._client = ZerodhaClient(endpoint(config, self._session))
         self._redis = redis_client(config)
         self._lease = Lease(config, self._redis, account)
         self._budget = OrderBudget(config, self._redis, account)
+        self._conditions = Conditions(ReferenceData(config), self._session, self._lease, worker.state, broker=broker)
         breaker = Breaker(time.monotonic)
         self._books = AccountView(config, broker, registry)
         self._reconciliation = Reconciliation(
@@ -121,7 +117,7 @@ class LiveBroker:
             lease=self._lease,
             breaker=breaker,
             disagreement=self._reconciliation.refusal,
-            is_stored=lambda: time.monotonic() - self._stored_at < STORED_SECONDS,
+            is_stored=lambda: self._conditions.is_stored,
             now=clock.wall,
             most_age_seconds=config.brokers[broker].most_age_seconds,
             registry=registry,
@@ -161,7 +157,7 @@ class LiveBroker:
             ("last prices", self._books.marks.run),
             ("reconciliation", self._reconciliation.run),
             ("protective stops", self._protector.run),
-            ("live checks", self._check),
+            ("conditions", self._conditions.run),
             ("preflight", self._check_before),
         ):
             worker.background(name, work)
@@ -386,28 +382,6 @@ class LiveBroker:
         while not len(self._registry()):
             await asyncio.sleep(CHECK_SECONDS / 10)
         await self._preflight.run()
-
-    async def _check(self) -> None:
-        """Keep what the gate looks at current, and say what keeps orders back."""
-        reference = ReferenceData(self._worker.settings)
-        state = self._worker.state
-        while True:
-            try:
-                await reference.ping()
-                self._stored_at = time.monotonic()
-                state.recovered("audit trail")
-            except TransientError as error:
-                state.degraded("audit trail", f"No entries: {error}")
-            if self._session.state is SessionState.VALID:
-                state.recovered("session")
-            else:
-                state.degraded("session", self._session.reason)
-            if self._lease.value:
-                state.recovered("lease")
-            else:
-                holder = self._lease.holder
-                state.degraded("lease", f"{holder.owner} runs this account" if holder else "The lease is not held yet")
-            await asyncio.sleep(CHECK_SECONDS)
 
     async def _stop(self) -> None:
         """Calls being made end; then nothing is sent."""

@@ -114,6 +114,8 @@ EXITS_GIVEN_UP = _counter("exits_given_up", "Positions whose exits failed too of
 ORDERS_WITHDRAWN = _counter("orders_withdrawn", "Orders cancelled because their position is being closed", "broker")
 ORDERS_FOREIGN = _gauge("orders_foreign", "Orders in the broker's book that are not ours", "broker")
 ORDERS_DOUBLED = _gauge("orders_doubled", "Orders in the broker's book with a tag another one has, too", "broker")
+SESSION_VALID = _gauge("kite_session_valid", "1 while Kite accepts the day's session", "broker")
+LEASE_HELD = _gauge("account_lease_held", "1 while this process runs the account", "broker")
 BROKER_CALLS = _counter(
     "broker_calls", "Order calls to the broker: taken, refused or unknown", "broker", "call", "answer"
 )

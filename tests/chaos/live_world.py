@@ -48,7 +48,7 @@ ACCOUNT = f"{BROKER}:main"
 CONSUMED = (Topic.SIGNALS_VALIDATED, Topic.ORDERS_SUBMITTED, Topic.ORDERS_UPDATES)
 TIMES_FASTER = 20.0
 SETTLE_SECONDS = 30.0
-LEFT_OUT = ("live checks", "preflight", "account", "last prices", "reconciliation")  # need a stack
+LEFT_OUT = ("conditions", "preflight", "account", "last prices", "reconciliation")  # need a stack
 ENDS = ("COMPLETE", "CANCELLED", "REJECTED")
 
 
@@ -141,7 +141,7 @@ class Incarnation:
         if world.trading_state is not None:
             self.engine._trading_state.state_for = lambda broker, strategy: world.trading_state
         self.live: LiveBroker = self.engine._exchange
-        self.live._stored_at = self.live._reconciliation._complete_at = float("inf")
+        self.live._conditions._stored_at = self.live._reconciliation._complete_at = float("inf")
         self.live._preflight.refusal = lambda: ""  # type: ignore[method-assign]
         protector = self.live._protector
         protector._sight = replace(protector._sight, account=world.books, options=world.options)
