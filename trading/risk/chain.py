@@ -97,6 +97,9 @@ def _decide(
     if instrument is None:
         message = f"{signal.instrument} is not in the instrument dump"
         return denied_signal(signal, denied(ReasonCode.INSTRUMENT_UNKNOWN, message, token=signal.instrument_token))
+    if instrument.key != signal.instrument:
+        message = f"Token {signal.instrument_token} is {instrument.key}, not {signal.instrument}"
+        return denied_signal(signal, denied(ReasonCode.INSTRUMENT_UNKNOWN, message, token=signal.instrument_token))
     sized = size(signal, exposure, own, limits, market, instrument)
     if isinstance(sized, Denied):
         return denied_signal(signal, sized)

@@ -386,3 +386,10 @@ price_collar"""
 
 def test_which_checks_an_exit_has_to_pass() -> None:
     assert {check.code.value for check in CHAIN if not check.passes_exits} == set(EXIT_TOO.split())
+
+
+@pytest.mark.parametrize("wish", [entry(instrument="NSE:TCS"), close(instrument="NSE:TCS")])
+def test_a_token_of_another_instrument_is_refused(wish: Signal) -> None:
+    found = answer(wish)
+    assert isinstance(found, DeniedSignal)
+    assert (found.code, found.message) == ("instrument_unknown", "Token 408065 is NSE:INFY, not NSE:TCS")
