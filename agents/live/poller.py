@@ -36,13 +36,14 @@ class Seen(msgspec.Struct, frozen=True):
     foreign: tuple[BrokerOrder, ...]
     doubled: tuple[BrokerOrder, ...]
     unread: int
+    risen: tuple[OrderUpdate, ...] = ()
 
 
 def compare(
     rows: Iterable[Row], ours: Mapping[str, OrderRecord], *, asked_at: int, now: int, patience_seconds: int
 ) -> Seen:
     """Compare the book, asked for at `asked_at`, with our orders by tag. Pure; raises nothing."""
-    reports, foreign, doubled, unread = [], [], [], 0
+    reports, foreign, doubled, risen, unread = [], [], [], [], 0
     found: set[str] = set()
     for row in rows:
         try:
@@ -58,8 +59,11 @@ def compare(
             doubled.append(order)
         else:
             found.add(order.tag)
+            update = update_of(order, record.order.order_id, REPORTER)
             if is_news(record, order):
-                reports.append(update_of(order, record.order.order_id, REPORTER))
+                reports.append(update)
+            if record.reason == NEVER_TAKEN and not order.status.is_terminal:
+                risen.append(update)
     if not unread:  # a row that cannot be read may be the one that is looked for
         silent = (record for tag, record in ours.items() if tag not in found and record.status in SILENT)
         reports += [
@@ -67,7 +71,7 @@ def compare(
             for record in silent
             if record.attempted_at and asked_at - record.attempted_at >= patience_seconds
         ]
-    return Seen(tuple(reports), tuple(foreign), tuple(doubled), unread)
+    return Seen(tuple(reports), tuple(foreign), tuple(doubled), unread, tuple(risen))
 
 
 def _is_another(record: OrderRecord, order: BrokerOrder) -> bool:
