@@ -26,9 +26,11 @@ from models.messages.orders import OrderStatus, OrderUpdate, PlannedOrder
 log = structlog.get_logger(__name__)
 REPORTER = "call"
 IDLE_SECONDS = 1.0
+MOST_STALE = 5
 NO_BUDGET = {
     Verdict.SPENT: "The day's order calls are spent",
     Verdict.NOT_RUNNER: "Another process runs this account, or none does",
+    Verdict.LATE: "Redis answers too slowly to keep the limit of order calls",
 }
 
 
@@ -218,10 +220,20 @@ class Dispatcher:
             self._uncertain()
 
     async def _renewed(self, order: PlannedOrder, grant: Grant) -> Grant:
-        """A grant is for a call made at once: when the mark took long, another one is asked for."""
+        """A grant is for a call made at once: when the mark took long, another one is asked for.
+
+        Each one counts: when they keep coming too late, an entry is denied, an exit takes one of the process's own.
+        """
+        stale = 0
         while grant.verdict is Verdict.WAIT or (grant.verdict is Verdict.GRANTED and not grant.is_fresh):
+            stale += grant.verdict is Verdict.GRANTED
             await asyncio.sleep(min(grant.wait_seconds, IDLE_SECONDS))
-            grant = await self._grant(Place(order))
+            if stale <= MOST_STALE:
+                grant = await self._grant(Place(order))
+            elif order.reduces:
+                grant = self._budget.take_locally()
+            else:
+                return Grant(Verdict.LATE)
         return grant
 
     def _note(self, answer: Answer) -> None:

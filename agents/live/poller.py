@@ -37,6 +37,7 @@ class Seen(msgspec.Struct, frozen=True):
     foreign: tuple[BrokerOrder, ...]
     doubled: tuple[BrokerOrder, ...]
     unread: int
+    risen: tuple[OrderUpdate, ...] = ()
 
 
 def compare(
@@ -47,7 +48,7 @@ def compare(
     Pure; raises nothing.
     """
     untagged = {one.broker_order_id: one for one in ours.values() if is_of_trigger(one.order)}
-    reports, foreign, doubled, unread = [], [], [], 0
+    reports, foreign, doubled, risen, unread = [], [], [], [], 0
     found: set[str] = set()
     for row in rows:
         try:
@@ -63,8 +64,11 @@ def compare(
             doubled.append(order)
         else:
             found.add(record.order.tag)
+            update = update_of(order, record.order.order_id, REPORTER)
             if is_news(record, order):
-                reports.append(update_of(order, record.order.order_id, REPORTER))
+                reports.append(update)
+            if record.reason == NEVER_TAKEN and not order.status.is_terminal:
+                risen.append(update)
     if not unread:  # a row that cannot be read may be the one that is looked for
         silent = (record for tag, record in ours.items() if tag not in found and record.status in SILENT)
         reports += [
@@ -72,7 +76,7 @@ def compare(
             for record in silent
             if record.attempted_at and not record.broker_order_id and asked_at - record.attempted_at >= patience_seconds
         ]
-    return Seen(tuple(reports), tuple(foreign), tuple(doubled), unread)
+    return Seen(tuple(reports), tuple(foreign), tuple(doubled), unread, tuple(risen))
 
 
 def _is_another(record: OrderRecord, order: BrokerOrder) -> bool:

@@ -15,7 +15,7 @@ from brokers.errors import BrokerFailure, SessionRefused
 from faust_app.runtime import metrics
 from faust_app.runtime.lifecycle import WorkerState
 from models.messages.orders import OrderUpdate
-from trading.orders.state import OrderRecord
+from trading.orders.state import AlarmKind, OrderRecord
 
 log = structlog.get_logger(__name__)
 CONDITION = "order book"
@@ -89,6 +89,8 @@ class BookWatch:
         for record in ours.values():
             if record.cancel_wanted and record.is_open and record.broker_order_id:
                 self._offer(Cancel(record.order.order_id, record.broker_order_id))
+        for update in seen.risen:
+            self._offer(Cancel(update.order_id, update.broker_order_id))
         self._tell(seen)
         return seen
 
@@ -96,5 +98,8 @@ class BookWatch:
         metrics.ORDERS_FOREIGN.labels(self._broker).set(len(seen.foreign))
         metrics.ORDERS_DOUBLED.labels(self._broker).set(len(seen.doubled))
         metrics.BROKER_ROWS_UNREADABLE.labels(self._broker).inc(seen.unread)
+        for update in seen.risen:
+            metrics.ORDER_ALARMS.labels(self._broker, AlarmKind.RISEN.value).inc()
+            log.error("order_given_up_works", order_id=update.order_id, broker_order_id=update.broker_order_id)
         for order in seen.doubled:
             log.error("order_doubled", broker_order_id=order.broker_order_id, tag=order.tag)

@@ -55,6 +55,7 @@ class Verdict(StrEnum):
     GRANTED = "granted"
     WAIT = "wait"
     SPENT = "spent"  # for today
+    LATE = "late"  # grants have come too late to be used
     NOT_RUNNER = "not_runner"  # another process holds the account's lease
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import io
 import json
+import socketserver
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -133,6 +134,44 @@ def packets(rng: Random, frame: bytes) -> bytes:
             for _ in range(rng.randint(1, 6)):
                 changed[rng.randrange(len(changed))] = rng.randrange(256)
             return bytes(changed)
+
+
+def on_the_wire(rng: Random, body: bytes) -> bytes:
+    """What a server, or something between, may write as an answer: right, lying about its length, or no HTTP."""
+    length = rng.choice((len(body), len(body), len(body) + 10, max(0, len(body) - 5), -1, 10**18, "many"))
+    lines = [
+        rng.choice((b"HTTP/1.1 200 OK", b"HTTP/1.1 200", b"HTTP/1.0 502 Bad", b"HTTP/9.9 200 OK", b"SSH-2.0", b"")),
+        b"Content-Type: application/json",
+        f"Content-Length: {length}".encode(),
+        rng.choice(
+            (b"X: y", b"Transfer-Encoding: chunked", b"Content-Encoding: gzip", b"Set-Cookie: \xff", b": ", b"X")
+        ),
+    ]
+    if rng.random() < 0.1:
+        rng.shuffle(lines)
+    whole = b"\r\n".join(lines) + b"\r\n\r\n" + body
+    return whole[: rng.randint(0, len(whole))] if rng.random() < 0.2 else whole
+
+
+class Wire(socketserver.ThreadingTCPServer):
+    """A server on the loopback that answers each connection with the next of `answers`, and closes it."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, answers: Iterator[bytes]) -> None:
+        super().__init__(("127.0.0.1", 0), _WireHandler)
+        self.answers = answers
+        self.last = b""
+
+
+class _WireHandler(socketserver.BaseRequestHandler):
+    server: Wire
+
+    def handle(self) -> None:
+        self.request.recv(65_536)
+        self.server.last = next(self.server.answers)
+        self.request.sendall(self.server.last)
 
 
 class Canned(HTTPAdapter):

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from random import Random
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ from sandbox.frames import frames, packet
 from sandbox.rules import CallLimits, Rules
 from sandbox.scenario import Scenario
 from tests.chaos.live_world import Incarnation, LiveWorld, live_settings
-from tests.contract.fuzzing import Canned, Garbage, client_of, packets
+from tests.contract.fuzzing import Canned, Garbage, Wire, client_of, on_the_wire, packets
 from tests.contract.test_sandbox_orders import KEY
 from tests.contract.test_sandbox_shapes import Raw
 from tests.exchange import Exchange, synthetic
@@ -45,6 +46,7 @@ from trading.orders.state import OrderRecord, fold, submitted
 SEED = int(os.environ.get("ALPHA_PANDA_FUZZ_SEED", "20260820"))
 SAMPLE, ALL = 1_000, 34_000
 COUNTS = [SAMPLE, pytest.param(ALL, marks=pytest.mark.prove)]
+WIRE_SAMPLE, WIRE_ALL = 200, 5_000
 OURS = "ourtag"
 READS = ("/orders", "/trades", "/portfolio/holdings", "/portfolio/positions", "/user/margins/equity", "/user/profile")
 MOCKS = ("orders", "trades", "holdings", "positions", "margins_equity", "profile", "order_response", "order_info")
@@ -169,6 +171,39 @@ async def test_rest_bodies(bodies: dict[str, Any], count: int, monkeypatch: pyte
     assert set(outcomes) == {
         "Taken", "Refused", "Unknown", "rows", "row", "rows unread", "BrokerFailure", "SessionRefused",
     }  # fmt: skip
+
+
+@pytest.fixture
+def wire(bodies: dict[str, Any]) -> Iterator[Wire]:
+    rng = Random(SEED)
+    garbage = Garbage(rng, list(bodies.values()))
+    server = Wire(on_the_wire(rng, garbage.json()) for _ in iter(int, 1))
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("count", [WIRE_SAMPLE, pytest.param(WIRE_ALL, marks=pytest.mark.prove)])
+async def test_answers_on_the_wire(wire: Wire, count: int) -> None:
+    """The same with the client's own HTTP below it, and a server that may break that, too."""
+    print(f"seed {SEED}")
+    root_url = f"http://127.0.0.1:{wire.server_address[1]}"
+    client = ZerodhaClient(Endpoint(root_url, "key", lambda: "token", timeout_seconds=0.5))
+    rng, planned, outcomes = Random(SEED), order(), Counter[str]()
+    for number in range(count):
+        try:
+            outcomes[await one_call(client, rng, planned)] += 1
+        except (BrokerFailure, SessionRefused) as error:
+            outcomes[type(error).__name__] += 1
+        except Exception as error:
+            raise AssertionError(f"case {number}: {wire.last[:2_000]!r}") from error
+    client.close()
+    print(dict(outcomes))
+    assert outcomes.total() == count
+    assert outcomes["Refused"] == 0, "what was sent and answered with nonsense is unknown"
+    assert min(outcomes["Unknown"], outcomes["BrokerFailure"]) > count / 10
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ PRICE = 1_000
 NAMESPACES = count(1)
 LEASE_SECONDS = 2.0
 AWAY_CALLS = 8
-CALLS = 40
+CALLS = 30
 OPEN_ALL_DAY = Scenario.model_validate({"rules": {"session_hours": False}})
 
 
@@ -166,6 +166,7 @@ def test_a_redis_that_restarts_in_the_middle_adds_no_call(processes: Processes, 
     check(processes.calls())
 
 
+@pytest.mark.prove
 def test_a_process_that_wakes_with_an_old_fence_sends_nothing(processes: Processes) -> None:
     old = processes.start("a")
     wait_for(lambda: len(processes.tags()) > 10, "its burst", 20)

@@ -76,6 +76,7 @@ class AlarmKind(StrEnum):
     OVERFILL = "overfill"  # more than was ordered
     FILLED_SHORT = "filled_short"  # filled in full, it says, with less than was ordered
     NO_PRICE = "no_price"  # a fill at no price
+    RISEN = "risen"  # works at the broker although it was given up as never taken
     UNPROTECTED = "unprotected"  # a position's exits fail again and again
     TRIGGER_UNSEEN = "trigger_unseen"  # a trigger's order is of another day, and cannot be followed any more
     TRIGGER_STANDS = "trigger_stands"  # an exit goes out beside a trigger at the exchange

@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisGone
 
 from agents.live.breaker import FAILURES, Breaker
 from agents.live.calls import CallQueue, Cancel, Errand, Place, Rank
-from agents.live.dispatcher import Dispatcher
+from agents.live.dispatcher import MOST_STALE, Dispatcher
 from brokers.answers import Answer, RefusalKind, Refused, Taken, Unknown
 from faust_app.runtime.lease import awake_seconds
 from faust_app.runtime.order_budget import Grant, Verdict
@@ -201,6 +201,17 @@ async def test_a_grant_that_has_grown_old_meanwhile_is_asked_for_again(world: Wo
     assert report.status is S.DENIED_LATE
     assert "Another process runs this account" in report.reason
     assert world.broker.calls() == []
+
+
+@pytest.mark.parametrize("reduces", [False, True])
+async def test_grants_that_keep_coming_too_late_are_not_asked_for_for_ever(world: World, *, reduces: bool) -> None:
+    world.broker.grants = [granted(age=5.0) for _ in range(50)]
+    world.made.offer(Place(entry("a", reduces=reduces)))
+    (report,) = await world.reported()
+    assert 50 - len(world.broker.grants) == MOST_STALE + 1
+    assert report.status is (S.WORKING if reduces else S.DENIED_LATE)
+    assert world.broker.calls() == (["a"] if reduces else [])
+    assert (("local", "") in world.broker.steps) is reduces
 
 
 @pytest.mark.parametrize("verdict", [Verdict.SPENT, Verdict.NOT_RUNNER])

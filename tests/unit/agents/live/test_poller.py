@@ -89,6 +89,16 @@ def test_an_order_the_book_does_not_have_long_after_its_call_was_never_taken(wai
     assert [(one.status, one.reason) for one in found.reports] == ([(S.REJECTED, NEVER_TAKEN)] if is_over else [])
 
 
+@pytest.mark.parametrize(("status", "works"), [("OPEN", True), ("TRIGGER PENDING", True), ("CANCELLED", False)])
+def test_an_order_that_was_given_up_and_works_all_the_same_is_to_be_cancelled(status: str, *, works: bool) -> None:
+    (given_up,) = seen(of=record(status=S.UNKNOWN, attempted_at=ASKED - PATIENCE)).reports
+    known = fold(record(status=S.UNKNOWN), given_up).record
+    found = seen(row(status=status), of=known)
+    named = [(order().order_id, "151220000000000")]
+    assert [(one.order_id, one.broker_order_id) for one in found.risen] == (named if works else [])
+    assert seen(row(), of=record(status=S.UNKNOWN)).risen == ()
+
+
 @pytest.mark.parametrize(
     "known",
     [
