@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from brokers.zerodha.session import SessionStore, login
+from stack.scrape import Samples
 from tests.e2e.books import assert_positions, open_orders, undecided
 from tests.e2e.freezing import frozen
 from tests.running_stack import RunningStack, metrics, wait_for
@@ -86,6 +87,16 @@ def answers(port: int, kind: str) -> float:
     )
 
 
+def gauge(found: Samples, name: str) -> float:
+    """A gauge of the live account; -1 while there is none."""
+    values = [
+        value
+        for (full, labels), value in found.items()
+        if full == f"alpha_panda_{name}" and ("broker", BROKER) in labels
+    ]
+    return values[0] if values else -1
+
+
 def test_nothing_is_placed_before_an_operator_says_so(stack: LiveStack) -> None:
     wait_for(lambda: codes(stack, BROKER)["trading_halted"] >= 3, "denials", 60)
     assert stack.placed() == []
@@ -97,6 +108,15 @@ def test_orders_are_placed_and_fill_and_both_sides_agree(stack: LiveStack) -> No
     wait_for(lambda: fills(stack, BROKER) >= 8, "fills", 60)
     found = stack.json("reconcile")
     assert not [one for one in found if one["severity"].startswith("blocks")]
+
+
+def test_positions_beyond_the_day_have_a_stop_at_the_exchange(stack: LiveStack) -> None:
+    def protected() -> bool:
+        found = metrics(stack.workers()[ENGINE]["port"])
+        standing, bare = (gauge(found, name) for name in ("triggers_standing", "positions_unprotected"))
+        return standing >= 5 and bare == 0
+
+    wait_for(protected, "stops at the exchange", 60)
 
 
 def test_a_killed_engine_places_nothing_twice(stack: LiveStack) -> None:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, NamedTuple
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
+from models.messages.orders import Product
 from models.messages.signals import Intent, Terms
 from models.messages.ticks import Tick
 from trading.market.instruments import Instrument
@@ -37,9 +38,13 @@ class Seen(NamedTuple):
 
 
 class Parameters(BaseModel):
-    """Base of a strategy's parameters: typed, frozen, unknown names refused."""
+    """Base of a strategy's parameters: typed, frozen, unknown names refused.
+
+    `product` is what its orders are for: MIS for the day, CNC and NRML beyond it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    product: Product = Product.MIS
 
 
 class Strategy(ABC):
@@ -104,5 +109,11 @@ class Strategy(ABC):
 
     def target(self, instrument_token: int, quantity: int, reason: str) -> tuple[Wish]:
         """The wish to hold `quantity` units, negative for short."""
-        wish = Wish(instrument_token=instrument_token, intent=Intent.TARGET, target_quantity=quantity, reason=reason)
+        wish = Wish(
+            instrument_token=instrument_token,
+            intent=Intent.TARGET,
+            target_quantity=quantity,
+            product=self.parameters.product,
+            reason=reason,
+        )
         return (wish,)

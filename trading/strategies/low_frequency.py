@@ -54,8 +54,8 @@ class LowFrequency(Strategy):
             own.due = at + self.parameters.hold_seconds
             return (self._open(tick),)
         own.due = at + self.parameters.every_seconds
-        close = Wish(instrument_token=tick.instrument_token, intent=Intent.CLOSE, reason="held long enough")
-        return (close,)
+        token, product = tick.instrument_token, self.parameters.product
+        return (Wish(instrument_token=token, intent=Intent.CLOSE, product=product, reason="held long enough"),)
 
     def _open(self, tick: Tick) -> Wish:
         price = to_rupees(tick.last_price_units)
@@ -69,5 +69,6 @@ class LowFrequency(Strategy):
             limit_price=limit.quantize(Decimal("0.0001")),
             validity=Validity.TTL,
             validity_minutes=1,
+            product=self.parameters.product,
             reason="on schedule",
         )

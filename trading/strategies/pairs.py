@@ -142,7 +142,8 @@ class Pairs(IntradayStrategy):
         return self._wish((0, 0), group, reason)
 
     def _wish(self, quantities: tuple[int, int], group: str, reason: str) -> Sequence[Wish]:
-        common: dict[str, Any] = {"intent": Intent.TARGET, "group": group, "reason": reason}
+        product = self.parameters.product
+        common: dict[str, Any] = {"intent": Intent.TARGET, "product": product, "group": group, "reason": reason}
         return [
             Wish(instrument_token=token, target_quantity=quantity, leg=leg, **common)
             for leg, (token, quantity) in enumerate(zip(self._legs, quantities, strict=True))

@@ -7,9 +7,12 @@ from importlib.metadata import EntryPoint
 import pytest
 from pydantic import ValidationError
 
+from models.messages.orders import Product
 from models.messages.signals import Intent
 from models.messages.ticks import Tick
 from tests.factories import AT, TOKEN, instrument, tick
+from tests.strategy_runs import QUICK, market, run
+from tests.strategy_runs import build as quick_build
 from trading.strategies import registry
 from trading.strategies.base import Strategy, Wish
 from trading.strategies.low_frequency import LowFrequency
@@ -54,6 +57,14 @@ def test_low_frequency_opens_by_limit_and_closes_after_holding() -> None:
     assert [one.intent for one in found[:4]] == [Intent.OPEN, Intent.CLOSE, Intent.OPEN, Intent.CLOSE]
     assert found[0].limit_price is not None
     assert found[0].limit_price < 1500
+
+
+@pytest.mark.parametrize("name", sorted(QUICK))
+@pytest.mark.parametrize("product", [Product.MIS, Product.CNC])
+def test_every_wish_is_for_the_product_of_the_parameters(name: str, product: Product) -> None:
+    made = run(quick_build(registry.find(name), product=product), market(seed=3))
+    assert made
+    assert {one.wish.product for one in made} == {product}
 
 
 @pytest.mark.parametrize(
