@@ -158,8 +158,8 @@ def test_garbage_on_any_topic_ends_in_its_dead_letters(stack: RunningStack) -> N
 
 
 def test_dead_letters_are_listed_shown_and_sent_again_once(stack: RunningStack) -> None:
-    """Of a topic with garbage only: few enough to stay below the brake."""
-    topic, origin = "zerodha.reconciliation.dlq", "zerodha.reconciliation"
+    """Of a topic that one worker reads: each letter comes back once."""
+    topic, origin = "zerodha.orders.ack.dlq", "zerodha.orders.ack"
     listed = {row["topic"]: row for row in stack.json("dlq", "list")}
     shown = stack.json("dlq", "show", topic)
     assert len(shown) == listed[topic]["messages"]

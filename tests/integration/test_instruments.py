@@ -229,7 +229,7 @@ async def test_seeding_takes_another_market_from_the_sandbox_alone(migrated: Set
     other = RawDump("test", dump_text(row()), "0")
     with pytest.raises(ConfigurationError, match="The dump lacks 9 of the 9 instruments of NSE listed before"):
         await seeding.seed(migrated, other)
-    on_sandbox = migrated.model_copy(update={"feed": migrated.feed.model_copy(update={"root": "http://127.0.0.1:1"})})
+    on_sandbox = migrated.model_copy(update={"kite": migrated.kite.model_copy(update={"root": "http://127.0.0.1:1"})})
     assert (await seeding.seed(on_sandbox, other)).instruments.vanished == 9
     assert [one.key for one in await ReferenceData(migrated).load_instruments()] == ["NSE:INFY"]
 
