@@ -39,7 +39,7 @@ unit: $(READY) ## Tests without Kafka, PostgreSQL or Redis; coverage of all but 
 	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/property
 
 integration: $(READY) ## Tests on the real stack
-	$(BIN)/python -m pytest -q tests/integration tests/e2e
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/integration tests/e2e
 
 prove: $(READY) ## Long proofs: 10,000 examples of every invariant, many rebalances and kills, mutants
 	$(BIN)/python -m pytest -q -n auto --hypothesis-profile=prove --timeout 7200 $(INVARIANTS)
