@@ -104,13 +104,15 @@ def fatal_effect(rng: Random, orders: int) -> tuple[Effect, int]:
     return effect, rng.randint(1, MOST.get(effect, 4 * orders))
 
 
-async def fault_run(exchange: Exchange, folder: Path, redis_port: int, fault: str, seed: int, orders: int) -> LiveWorld:
+async def fault_run(
+    exchange: Exchange, folder: Path, redis_port: int, fault: str, seed: int, orders: int, *, is_alone: bool = False
+) -> LiveWorld:
     """A run in which the broker has a fault (of `FAULTS`); the returned world has been checked."""
     rng = Random(seed)
     world = LiveWorld(exchange, live_settings(exchange, folder / f"session-{seed}", redis_port, new_namespace()))
     number = exchange.fault(**{"kind": fault, **FAULTS[fault], "seed": seed})
     try:
-        await run(world, rng, seed, orders)
+        await run(world, rng, seed, orders, is_alone=is_alone)
     finally:
         exchange.ask("DELETE", f"/faults/{number}")
     return world
@@ -121,8 +123,8 @@ def new_namespace() -> str:
     return f"c{next(NAMESPACES)}."
 
 
-async def run(world: LiveWorld, rng: Random, seed: int, orders: int) -> None:
-    """Orders, cancels of most of them, and the check."""
+async def run(world: LiveWorld, rng: Random, seed: int, orders: int, *, is_alone: bool = False) -> None:
+    """Orders, cancels of most of them, and the check; of a world that is alone, also by a reconciliation."""
     wanted = [planned(rng, number, seed, world) for number in range(orders)]
     with quick():
         try:
@@ -136,6 +138,8 @@ async def run(world: LiveWorld, rng: Random, seed: int, orders: int) -> None:
                 lambda: world.has_settled(wanted) and all(world.has_ended(one) for one in cancelled), "cancels settle"
             )
             check(world, wanted)
+            if is_alone:
+                assert await world.differences() == ()
         finally:
             await world.end()
 

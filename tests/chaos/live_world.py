@@ -24,6 +24,7 @@ from agents.feed.order_updates import OrderUpdates
 from agents.live import watch
 from agents.live.broker import LiveBroker
 from brokers.zerodha import client
+from brokers.zerodha.portfolio import read_book
 from brokers.zerodha.session import SessionStore, login, new_session_key
 from faust_app.runtime import order_budget
 from faust_app.runtime.codec import decode_any, encode, event_time, root
@@ -38,10 +39,14 @@ from tables.journal import Output
 from tests.exchange import Exchange
 from tests.factories import cancel_of, decision
 from tests.unit.runtime.configurations import configured
-from trading.accounting.account import Account
+from trading.accounting.account import Account, apply_fill, new_account
+from trading.accounting.day import roll_day
 from trading.market.instruments import Instrument, InstrumentRegistry
+from trading.market.sessions import trading_day
 from trading.orders.protection import Protection
 from trading.orders.state import OrderRecord
+from trading.reconciliation.compare import compare
+from trading.reconciliation.difference import Difference, Readings
 
 BROKER = "zerodha"
 ACCOUNT = f"{BROKER}:main"
@@ -50,6 +55,7 @@ TIMES_FASTER = 20.0
 LONGEST_TURN_SECONDS = 0.02  # on a machine that has no time for us, patience is not lost faster than requests arrive
 SETTLE_SECONDS = 30.0
 LEFT_OUT = ("conditions", "preflight", "account", "last prices", "reconciliation")  # need a stack
+LATER_SECONDS = 600  # nothing is in motion any more
 ENDS = ("COMPLETE", "CANCELLED", "REJECTED")
 
 
@@ -441,6 +447,24 @@ class LiveWorld:
     def is_idle(self) -> bool:
         """Nothing waits to be handled."""
         return self.life is not None and all(self.next_record(topic) is None for topic in CONSUMED)
+
+    async def differences(self) -> tuple[Difference, ...]:
+        """What differs in the end between the books of this world and those of an exchange that has no other user."""
+        assert self.life is not None
+        client = self.life.live._client
+        book = read_book(
+            orders=await client.orders(),
+            trades=await client.trades(),
+            positions=await client.positions(),
+            holdings=await client.holdings(),
+        )
+        account = new_account(ACCOUNT, self.settings.brokers[BROKER].start_cash)
+        now = int(self.exchange.sandbox.broker.clock.now)
+        roll_day(account, trading_day(now))
+        by_token = {one.instrument_token: one for one in self.instruments}
+        for filled in self.events(Topic.ORDERS_FILLED):
+            apply_fill(account, filled, by_token[filled.order.instrument_token])
+        return compare(Readings(orders=self.records(), account=account, broker=book), now + LATER_SECONDS)
 
     def describe(self) -> str:
         """For a failure: where orders stand, those that have not ended first."""

@@ -60,5 +60,5 @@ async def test_each_fault_of_the_broker(
     exchange: Exchange, redis: RedisServer, tmp_path: Path, fault: str, seed: int
 ) -> None:
     began = time.monotonic()
-    await fault_run(exchange, tmp_path, redis.port, fault, 1_000_000 + seed, ORDERS)
+    await fault_run(exchange, tmp_path, redis.port, fault, 1_000_000 + seed, ORDERS, is_alone=True)
     print(f"{fault}, seed {seed}: {time.monotonic() - began:.1f} s")
