@@ -139,7 +139,8 @@ async def run(world: LiveWorld, rng: Random, seed: int, orders: int, *, is_alone
             )
             check(world, wanted)
             if is_alone:
-                assert await world.differences() == ()
+                differences = await world.differences()
+                assert not differences, differences
         finally:
             await world.end()
 
