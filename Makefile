@@ -7,9 +7,10 @@ READY := $(VENV)/.ready
 ARGS ?=
 SEEDS ?= 100
 INVARIANTS := $(patsubst %,tests/property/test_%.py,accounting order_fold risk risk_stories matching rounding)
+HALF := $(wildcard tests/e2e/test_pipeline*.py) tests/e2e/test_replay.py
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run test check unit integration prove chaos mutation bench docs format lock clean
+.PHONY: help run test check unit integration integration-one integration-other prove chaos mutation bench docs format lock clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,8 +39,14 @@ unit: $(READY) ## Tests without Kafka, PostgreSQL or Redis; coverage of all but 
 	$(BIN)/python -m pytest -q -n auto --dist worksteal --cov --cov-report term tests/unit tests/contract
 	$(BIN)/python -m pytest -q -n auto --dist worksteal tests/property
 
-integration: $(READY) ## Tests on the real stack
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/integration tests/e2e
+integration: $(READY) ## Tests on the real stack, two halves at a time
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=line integration-one integration-other
+
+integration-one: $(READY)
+	$(BIN)/python -m pytest -q $(HALF)
+
+integration-other: $(READY)
+	$(BIN)/python -m pytest -q tests/integration tests/e2e $(patsubst %,--ignore=%,$(HALF))
 
 prove: $(READY) ## Long proofs: 10,000 examples of every invariant, many rebalances and kills, mutants
 	$(BIN)/python -m pytest -q -n auto --hypothesis-profile=prove --timeout 7200 $(INVARIANTS)

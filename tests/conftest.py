@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import Phase, settings
 
-from tests.groups import group_of
 from tests.unit.runtime.redis_server import RedisServer
 
 settings.register_profile("suite", deadline=None, max_examples=100, print_blob=True)
@@ -33,11 +32,3 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     found.start()
     yield found
     found.stop()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `--dist loadgroup`."""
-    for item in items:
-        if isinstance(item, pytest.Function):
-            item.add_marker(pytest.mark.xdist_group(group_of(item)))
