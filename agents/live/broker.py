@@ -76,8 +76,7 @@ class LiveBroker:
         clock: ExchangeClock,
     ) -> None:
         config, broker = worker.settings, worker.broker
-        account = config.account_key(broker)
-        self._account = account
+        self._account = config.account_key(broker)
         self._worker = worker
         self._orders = orders
         self._triggers = OwnTriggers(worker)
@@ -86,69 +85,79 @@ class LiveBroker:
         self._by_tag: dict[str, str] = {}
         self._by_number: dict[str, str] = {}
         self._denials: set[asyncio.Task[None]] = set()
+        self._reference = ReferenceData(config)
         self._session = session_view(config)
         self._client = ZerodhaClient(endpoint(config, self._session))
         self._redis = redis_client(config)
-        self._lease = Lease(config, self._redis, account)
-        self._budget = OrderBudget(config, self._redis, account)
-        self._conditions = Conditions(ReferenceData(config), self._session, self._lease, worker.state, broker=broker)
-        breaker = Breaker(time.monotonic)
+        self._lease = Lease(config, self._redis, self._account)
+        self._budget = OrderBudget(config, self._redis, self._account)
+        self._conditions = Conditions(self._reference, self._session, self._lease, worker.state, broker=broker)
         self._books = AccountView(config, broker, registry)
-        self._reconciliation = Reconciliation(
-            self._client,
-            self,
-            Announcer(
-                worker.topics,
-                partial(send_until_taken, worker.publisher),
-                broker=broker,
-                account=account,
-                source=worker.stage,
-            ),
-            partial(ReferenceData(config).load_acceptances, account),
-            broker=broker,
-            now=clock.seconds,
-            every_seconds=config.brokers[broker].reconcile_seconds,
-        )
+        self._reconciliation = self._comparisons()
         checks = Checks(config, broker, self._client, self._session, self._loaded, self._reconciliation.latest)
         self._preflight = Preflight(checks.steps(), worker.state, broker=broker)
-        self._gate = Gate(
-            state_of=lambda strategy: trading_state.state_for(broker, strategy),
-            session=self._session,
-            lease=self._lease,
-            breaker=breaker,
-            disagreement=self._reconciliation.refusal,
-            is_stored=lambda: self._conditions.is_stored,
-            now=clock.wall,
-            most_age_seconds=config.brokers[broker].most_age_seconds,
-            registry=registry,
-            preflight=self._preflight,
-        )
+        breaker = Breaker(time.monotonic)
+        self._gate = self._last_look(trading_state, breaker)
         self._journal = CallJournal(
             worker.publisher, events, broker=broker, stage=worker.stage, group=self.group, now=clock.seconds
         )
         is_dry = config.brokers[broker].execution is Execution.DRY_RUN
         writes: DryRun | ZerodhaWrites = DryRun() if is_dry else ZerodhaWrites(broker, self._client)
         self._dispatcher = Dispatcher(
-            writes,
-            self,
-            self,
-            self._gate.refusal,
-            breaker,
-            now=clock.seconds,
-            uncertain=self._doubt,
+            writes, self, self, self._gate.refusal, breaker, now=clock.seconds, uncertain=self._doubt
         )
-        self._watch = BookWatch(
+        self._watch = self._book_watch()
+        self._protector = self._protection(writes, breaker)
+        self._exits = GuardedExits(self._protector, self._resume, broker=broker)
+        trading_state.on_halt(self._dispatcher.drained, self._unanswered)
+        self._run_beside(worker)
+
+    def _comparisons(self) -> Reconciliation:
+        config, broker = self._worker.settings, self._worker.broker
+        announcer = Announcer(
+            self._worker.topics,
+            partial(send_until_taken, self._worker.publisher),
+            broker=broker,
+            account=self._account,
+            source=self._worker.stage,
+        )
+        return Reconciliation(
+            self._client,
+            self,
+            announcer,
+            partial(self._reference.load_acceptances, self._account),
+            broker=broker,
+            now=self._clock.seconds,
+            every_seconds=config.brokers[broker].reconcile_seconds,
+        )
+
+    def _last_look(self, trading_state: TradingStateView, breaker: Breaker) -> Gate:
+        broker = self._worker.broker
+        return Gate(
+            state_of=lambda strategy: trading_state.state_for(broker, strategy),
+            session=self._session,
+            lease=self._lease,
+            breaker=breaker,
+            disagreement=self._reconciliation.refusal,
+            is_stored=lambda: self._conditions.is_stored,
+            now=self._clock.wall,
+            most_age_seconds=self._worker.settings.brokers[broker].most_age_seconds,
+            registry=self._registry,
+            preflight=self._preflight,
+        )
+
+    def _book_watch(self) -> BookWatch:
+        return BookWatch(
             self._client,
             self._records,
             self.report,
             self._dispatcher.offer,
-            worker.state,
-            broker=broker,
-            now=clock.seconds,
+            self._worker.state,
+            broker=self._worker.broker,
+            now=self._clock.seconds,
         )
-        self._protector = self._protection(writes, breaker)
-        self._exits = GuardedExits(self._protector, self._resume, broker=broker)
-        trading_state.on_halt(self._dispatcher.drained, self._unanswered)
+
+    def _run_beside(self, worker: Worker) -> None:
         for name, work in (
             ("calls", self._dispatcher.run),
             ("lease", self._lease.run),
@@ -208,7 +217,7 @@ class LiveBroker:
             account=self.account,
             orders=self._recorded,
             triggers=self._triggers.standing,
-            options=lambda: strategy_options(ReferenceData(config)),
+            options=partial(strategy_options, self._reference),
             find=lambda token: self._registry().by_token(token),
             may_call=self._may_call,
         )
