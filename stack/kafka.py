@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import shutil
 import subprocess
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from stack.errors import CannotStart
@@ -63,6 +66,15 @@ def cached_jars() -> list[str]:
     return jars if all(Path(jar).exists() for jar in jars) else []
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Two stacks may start for the first time at once."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with (cache_folder() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def jars() -> list[str]:
     """The broker's class path; downloads it (43 MB) the first time. Raises CannotStart without a network."""
     found = cached_jars()
@@ -73,10 +85,14 @@ def jars() -> list[str]:
     from requests import RequestException
 
     try:
-        context = MavenContext(resolver=PythonResolver())
-        builder = EnvironmentBuilder(context=context, cache_dir=cache_folder() / "jars")
-        found = [str(jar) for jar in builder.from_endpoint(ENDPOINT).all_jars]
-        _jar_list().write_text("\n".join(found))
+        with _alone():
+            found = cached_jars()
+            if found:
+                return found
+            context = MavenContext(resolver=PythonResolver())
+            builder = EnvironmentBuilder(context=context, cache_dir=cache_folder() / "jars")
+            found = [str(jar) for jar in builder.from_endpoint(ENDPOINT).all_jars]
+            _jar_list().write_text("\n".join(found))
     except RequestException as error:
         raise CannotStart(
             f"Kafka {VERSION} could not be downloaded from Maven Central ({type(error).__name__}): the first start "

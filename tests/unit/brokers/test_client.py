@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import pairwise
 
 import pytest
 
 from brokers.answers import RefusalKind, Refused, Taken, Unknown
 from brokers.errors import BrokerFailure, SessionRefused
-from brokers.zerodha.client import Endpoint, Greeting, ZerodhaClient
+from brokers.zerodha.client import READ_SECONDS, Endpoint, Greeting, ZerodhaClient
 from brokers.zerodha.egress import KITE, host_of, local_address
 from brokers.zerodha.mapping import order_fields
 from tests.factories import order
@@ -26,6 +29,7 @@ class Server(HTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.callers: list[str] = []
+        self.calls: list[tuple[float, str]] = []
         self.status, self.body = 200, b'{"status": "success", "data": {"order_id": "1", "user_id": "AB1234"}}'
 
     @property
@@ -38,6 +42,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         self.server.callers.append(self.client_address[0])
+        self.server.calls.append((time.monotonic(), self.command))
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.send_response(self.server.status)
         self.send_header("Content-Type", "application/json")
@@ -160,3 +165,14 @@ async def test_a_closed_client_calls_nobody_and_says_so(server: Server, client: 
         await client.orders()
     assert isinstance(await client.place("regular", ORDER), Unknown)
     assert server.callers == []
+
+
+async def test_reads_are_spread_and_writes_wait_for_none(server: Server, client: ZerodhaClient) -> None:
+    server.body = b'{"status": "success", "data": []}'
+    reading = [asyncio.create_task(client.orders()) for _ in range(4)]
+    await asyncio.sleep(0)  # they have their turns
+    await client.cancel("regular", "1")
+    await asyncio.gather(*reading)
+    reads = [at for at, method in server.calls if method == "GET"]
+    assert min(later - earlier for earlier, later in pairwise(reads)) > READ_SECONDS / 2
+    assert [method for _, method in server.calls].index("DELETE") <= 1
