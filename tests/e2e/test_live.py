@@ -220,13 +220,14 @@ def test_in_the_end_both_books_are_equal(stack: LiveStack) -> None:
             stack.exchange("DELETE", f"/orders/{order['order_id']}", is_sure=False)  # it may fill first
     wait_for(lambda: not undecided(stack, BROKER), "a decision on every signal", 60)
     wait_for(lambda: not open_orders(stack, BROKER), "the end of every order", 90)
+    filled = list({one["id"]: one["data"] for one in stack.envelopes(f"{BROKER}.orders.filled")}.values())
     ours: Counter[str] = Counter()
-    for one in stack.envelopes(f"{BROKER}.orders.filled"):
-        ours[one["data"]["order"]["tag"]] += one["data"]["quantity"]
+    for fill in filled:
+        ours[fill["order"]["tag"]] += fill["quantity"]
     placed = stack.placed()
     assert max(Counter(one["tag"] for one in placed).values()) == 1
     assert +ours == {one["tag"]: one["filled_quantity"] for one in placed if one["filled_quantity"]}
-    assert_positions(stack, BROKER, [one["data"] for one in stack.envelopes(f"{BROKER}.orders.filled")])
+    assert_positions(stack, BROKER, filled)
     wait_for(lambda: stack.command("reconcile", code=None).returncode == 0, "agreement", 30)
 
 
