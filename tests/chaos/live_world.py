@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from enum import StrEnum
 from random import Random
@@ -23,6 +23,7 @@ from agents import trading_engine
 from agents.feed.order_updates import OrderUpdates
 from agents.live import watch
 from agents.live.broker import LiveBroker
+from brokers.errors import BrokerFailure
 from brokers.zerodha import client
 from brokers.zerodha.portfolio import read_book
 from brokers.zerodha.session import SessionStore, login, new_session_key
@@ -55,7 +56,8 @@ TIMES_FASTER = 20.0
 LONGEST_TURN_SECONDS = 0.02  # on a machine that has no time for us, patience is not lost faster than requests arrive
 SETTLE_SECONDS = 30.0
 LEFT_OUT = ("conditions", "preflight", "account", "last prices", "reconciliation")  # need a stack
-LATER_SECONDS = 600  # nothing is in motion any more
+MOST_READS = 50
+LATER_SECONDS = 40  # after the grace and the patience; before an order counts as stuck
 ENDS = ("COMPLETE", "CANCELLED", "REJECTED")
 
 
@@ -453,10 +455,10 @@ class LiveWorld:
         assert self.life is not None
         client = self.life.live._client
         book = read_book(
-            orders=await client.orders(),
-            trades=await client.trades(),
-            positions=await client.positions(),
-            holdings=await client.holdings(),
+            orders=await _read(client.orders),
+            trades=await _read(client.trades),
+            positions=await _read(client.positions),
+            holdings=await _read(client.holdings),
         )
         account = new_account(ACCOUNT, self.settings.brokers[BROKER].start_cash)
         now = int(self.exchange.sandbox.broker.clock.now)
@@ -471,3 +473,11 @@ class LiveWorld:
         ours = sorted(self.records().values(), key=lambda one: one.status.is_terminal)
         told = [(one.order.tag, one.status.value, one.filled_quantity, one.reason) for one in ours]
         return f"kills {self.kills}, {len(told)} orders, among them {told[:20]}"
+
+
+async def _read(call: Callable[[], Awaitable[list[dict[str, Any]]]]) -> list[dict[str, Any]]:
+    """Rows of the exchange, however often its faults strike."""
+    for _ in range(MOST_READS):
+        with suppress(BrokerFailure):
+            return await call()
+    raise AssertionError(f"{MOST_READS} readings failed")
