@@ -10,8 +10,6 @@ import asyncio
 from collections.abc import Callable
 
 import structlog
-from aiokafka.errors import KafkaError
-from faust.exceptions import NotReady, ProducerSendError
 from msgspec.structs import replace
 
 from faust_app.runtime import metrics
@@ -19,6 +17,7 @@ from faust_app.runtime.app import Worker
 from faust_app.runtime.codec import encode, event_time, root
 from faust_app.runtime.exchange_clock import ExchangeClock, exchange_clock
 from faust_app.runtime.market_view import MarketView
+from faust_app.runtime.publisher import SEND_FAILURES
 from faust_app.runtime.topics import Topic
 from faust_app.runtime.trading_state import TradingStateView
 from models.messages import ids
@@ -128,7 +127,7 @@ class Exits:
         output = Output(topic, due.account.encode(), encode(envelope))
         try:
             await self._worker.publisher.send_all([output])
-        except (KafkaError, ProducerSendError, NotReady) as error:
+        except SEND_FAILURES as error:
             log.warning("exits_wait_for_kafka", error=type(error).__name__)
 
     def raised(self, exposure: Exposure, due: ExitsDue) -> list[Signal]:

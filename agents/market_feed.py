@@ -12,8 +12,6 @@ import time
 from typing import Any
 
 import structlog
-from aiokafka.errors import KafkaError
-from faust.exceptions import NotReady, ProducerSendError
 
 from agents.feed.barrier import Barrier
 from agents.feed.framing import Framing, Numbered
@@ -30,6 +28,7 @@ from faust_app.runtime.app import Worker
 from faust_app.runtime.codec import encode, encode_frame, event_time, new_id, root
 from faust_app.runtime.errors import ConfigurationError
 from faust_app.runtime.kite_session import session_view
+from faust_app.runtime.publisher import SEND_FAILURES
 from faust_app.runtime.settings import PROJECT
 from faust_app.runtime.topics import SHARED, Topic
 from models.messages.market import Marks
@@ -42,7 +41,6 @@ MOST_IN_FLIGHT = 256  # frames sent and not yet acknowledged
 NOT_CONNECTED = "socket"
 NO_TICKS = "ticks"
 LOOK_SECONDS = 0.5
-SEND_FAILURES = (KafkaError, ProducerSendError, NotReady)
 
 
 class MarketFeed:

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 
 from agents.events import Events
-from faust_app.runtime.codec import event_time
+from faust_app.runtime.codec import chained
 from faust_app.runtime.consume import Record
 from faust_app.runtime.topics import Topic
-from models.messages import CATALOGUE, ids
+from models.messages import ids
 from models.messages.envelope import Envelope
 from models.messages.orders import CancelSubmitted, OrderFailed, OrderSubmitted, PlannedOrder
 from models.messages.ticks import TickFrame
@@ -191,19 +191,15 @@ class OrderDesks:
         self, body: msgspec.Struct, message_id: str, key: str, because_of: PlannedOrder, at: int
     ) -> Envelope[Any]:
         """What the clock brings about follows from the intent of the order it concerns."""
-        name, version = CATALOGUE[type(body)]
-        return Envelope(
-            id=message_id,
-            type=name,
-            version=version,
+        return chained(
+            body,
+            message_id=message_id,
             broker=self._broker,
             key=key,
             source=self._stage,
-            occurred_at=event_time(at),
-            correlation_id=because_of.frame_id,
-            causation_id=ids.order_event_id("submitted", because_of.order_id),
-            trace_id=because_of.frame_id,
-            data=body,
+            at=at,
+            first=because_of.frame_id,
+            cause=ids.order_event_id("submitted", because_of.order_id),
         )
 
     def _group(self, token: int) -> str:

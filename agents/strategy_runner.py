@@ -20,12 +20,12 @@ from agents.reference import Reference
 from agents.square_off import SquareOffClock
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
-from faust_app.runtime.codec import decode_frame, encode, event_time
+from faust_app.runtime.codec import chained, decode_frame, encode
 from faust_app.runtime.consume import Decision, Record
 from faust_app.runtime.errors import DecodeError
 from faust_app.runtime.reference_data import StrategyInstance
 from faust_app.runtime.topics import Topic
-from models.messages import CATALOGUE, ids
+from models.messages import ids
 from models.messages.control import StrategiesChanged
 from models.messages.envelope import Envelope
 from models.messages.signals import Signal, SquareOffDue
@@ -179,19 +179,15 @@ class StrategyRunner:
                 yield self._output(frame, signal, broker, signal.signal_id, signal.origin.event_time)
 
     def _output(self, frame: TickFrame, body: Signal | SquareOffDue, broker: str, message_id: str, at: int) -> Output:
-        name, version = CATALOGUE[type(body)]
-        envelope = Envelope(
-            id=message_id,
-            type=name,
-            version=version,
+        envelope = chained(
+            body,
+            message_id=message_id,
             broker=broker,
             key=body.account,
             source=self._worker.stage,
-            occurred_at=event_time(at),
-            correlation_id=frame.id,
-            causation_id=frame.id,
-            trace_id=frame.id,
-            data=body,
+            at=at,
+            first=frame.id,
+            cause=frame.id,
         )
         topic = self._worker.topics.name(Topic.SIGNALS_RAW, broker)
         return Output(topic, body.account.encode(), encode(envelope))

@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import structlog
-from aiokafka.errors import KafkaError
-from faust.exceptions import NotReady, ProducerSendError
 
 from agents.order_desk import OrderDesks
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
-from faust_app.runtime.codec import encode, event_time
+from faust_app.runtime.codec import chained, encode
 from faust_app.runtime.exchange_clock import ExchangeClock
+from faust_app.runtime.publisher import SEND_FAILURES
 from faust_app.runtime.topics import Topic
 from faust_app.runtime.trading_state import TradingStateView
-from models.messages import CATALOGUE, ids
-from models.messages.envelope import Envelope
+from models.messages import ids
 from models.messages.orders import CancelSubmitted, ClockMoved, Product
 from tables.journal import Output
 from tables.states import StateTable
@@ -107,7 +104,7 @@ class Withdrawals:
         outputs |= dict(self._clock_moves(second))
         try:
             await self._worker.publisher.send_all(list(outputs.values()))
-        except (KafkaError, ProducerSendError, NotReady) as error:
+        except SEND_FAILURES as error:
             log.warning("withdrawals_wait_for_kafka", error=type(error).__name__)
         else:
             self._sent |= outputs.keys()
@@ -184,19 +181,15 @@ class Withdrawals:
         chain: tuple[str, str | None],
     ) -> Output:
         """`chain` is the root of the chain, and what the message follows from."""
-        name, version = CATALOGUE[type(body)]
-        envelope: Envelope[Any] = Envelope(
-            id=message_id,
-            type=name,
-            version=version,
+        envelope = chained(
+            body,
+            message_id=message_id,
             broker=self._broker,
             key=key,
             source=self._worker.stage,
-            occurred_at=event_time(body.event_time if isinstance(body, CancelSubmitted) else body.at),
-            correlation_id=chain[0],
-            causation_id=chain[1],
-            trace_id=chain[0],
-            data=body,
+            at=body.event_time if isinstance(body, CancelSubmitted) else body.at,
+            first=chain[0],
+            cause=chain[1],
         )
         return Output(self._worker.topics.name(topic, self._broker), key.encode(), encode(envelope), partition)
 

@@ -7,22 +7,18 @@ from typing import Any
 
 import msgspec
 import structlog
-from aiokafka.errors import KafkaError
-from faust.exceptions import NotReady, ProducerSendError
 
 from agents.events import Events
-from faust_app.runtime.codec import event_time, new_id
-from faust_app.runtime.publisher import Publisher
+from faust_app.runtime.codec import chained, new_id
+from faust_app.runtime.publisher import SEND_FAILURES, Publisher
 from faust_app.runtime.topics import Topic
-from models.messages import CATALOGUE, ids
-from models.messages.envelope import Envelope
+from models.messages import ids
 from models.messages.orders import CallAttempted, OrderSubmitted, OrderUpdate, PlannedOrder
 from models.messages.protection import TriggerMessage
 from tables.journal import Output
 
 log = structlog.get_logger(__name__)
 AGAIN_SECONDS = 0.5
-SEND_FAILURES = (KafkaError, ProducerSendError, NotReady)
 
 
 async def send_until_taken(publisher: Publisher, outputs: list[Output]) -> None:
@@ -109,19 +105,15 @@ class CallJournal:
         self, topic: Topic, body: msgspec.Struct, message_id: str, token: int, at: int, chain: tuple[str, str | None]
     ) -> Output:
         """`chain` is where it all began, and what this follows from."""
-        name, version = CATALOGUE[type(body)]
         group = self._group(token)
-        envelope = Envelope(
-            id=message_id,
-            type=name,
-            version=version,
+        envelope = chained(
+            body,
+            message_id=message_id,
             broker=self._broker,
             key=group,
             source=self._stage,
-            occurred_at=event_time(at),
-            correlation_id=chain[0],
-            causation_id=chain[1],
-            trace_id=chain[0],
-            data=body,
+            at=at,
+            first=chain[0],
+            cause=chain[1],
         )
         return self._events.in_group(topic, envelope, group)

@@ -10,9 +10,7 @@ from typing import Any
 
 import faust
 import structlog
-from aiokafka.errors import KafkaError
 from faust.app.base import BootStrategy
-from faust.exceptions import NotReady, ProducerSendError
 
 from faust_app.runtime import metrics
 from faust_app.runtime.broadcast import BroadcastReader
@@ -24,7 +22,7 @@ from faust_app.runtime.inspect import register_inspect
 from faust_app.runtime.kafka_watch import KafkaWatch
 from faust_app.runtime.lifecycle import WorkerState, die
 from faust_app.runtime.logging import configure_logging
-from faust_app.runtime.publisher import Publisher
+from faust_app.runtime.publisher import SEND_FAILURES, Publisher
 from faust_app.runtime.settings import BROKER_VARIABLE, INSTANCE_VARIABLE, PORT_VARIABLE, Settings, settings
 from faust_app.runtime.topics import LARGEST_DEAD_LETTER, SHARED, Topic, Topics
 from models.messages.envelope import Envelope
@@ -145,7 +143,7 @@ class Worker:
         """Send a message nobody waits for (a snapshot, marks); False, counted, when Kafka did not take it."""
         try:
             await self.publisher.send_all([output])
-        except (KafkaError, ProducerSendError, NotReady) as error:
+        except SEND_FAILURES as error:
             metrics.SEND_ERRORS.labels(self.stage, self.broker).inc()
             log.warning("send_failed", topic=output.topic, error=str(error))
             return False

@@ -132,6 +132,34 @@ def _refuse_newer_frame(raw: bytes) -> None:
         raise NewerVersion(f"Tick frame version {fields[0]} is newer than {FRAME_VERSION}, the newest one known here")
 
 
+def chained(
+    body: msgspec.Struct,
+    *,
+    message_id: str,
+    broker: str,
+    key: str,
+    source: str,
+    at: int,
+    first: str,
+    cause: str | None,
+) -> Envelope[Any]:
+    """An envelope at event second `at` in the chain that `first` began; it follows from `cause`. Both are ids."""
+    name, version = CATALOGUE[type(body)]
+    return Envelope(
+        id=message_id,
+        type=name,
+        version=version,
+        broker=broker,
+        key=key,
+        source=source,
+        occurred_at=event_time(at),
+        correlation_id=first,
+        causation_id=cause,
+        trace_id=first,
+        data=body,
+    )
+
+
 def derived(
     body: msgspec.Struct, *, message_id: str, cause: Envelope[Any], key: str, source: str, at: int
 ) -> Envelope[Any]:

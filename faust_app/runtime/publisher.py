@@ -6,7 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from aiokafka.errors import KafkaError
+from faust.exceptions import NotReady, ProducerSendError
+
 from tables.journal import Output
+
+SEND_FAILURES = (KafkaError, ProducerSendError, NotReady)  # of a producer whose Kafka is away
 
 
 class Publisher:
