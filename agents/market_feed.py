@@ -72,7 +72,6 @@ class MarketFeed:
         self._loop = asyncio.get_running_loop()
         instruments = await self._load()
         await self._worker.app.maybe_start_producer()
-        self._worker.state.degraded(NOT_CONNECTED, "The WebSocket is not connected yet")
         self._connect(instruments)
         beside = [asyncio.create_task(self._publish_marks()), asyncio.create_task(self._watch_ticks(instruments))]
         try:
@@ -284,5 +283,6 @@ def attach(worker: Worker) -> None:
     """Declare the stage on `worker`: it consumes no topic."""
     worker.app.producer_only = True
     feed = MarketFeed(worker)
+    worker.state.degraded(NOT_CONNECTED, "The WebSocket is not connected yet")
     worker.background("feed", feed.run)
     worker.on_stopping(feed.stop)
