@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from agents.reference import Reference
+from faust_app.runtime import metrics
 from faust_app.runtime.errors import TransientError
 from models.messages.control import LimitsChanged
 from models.messages.envelope import Envelope
@@ -68,10 +69,16 @@ class LimitsBook:
         if found == self._limits:
             return
         self._limits = found
+        self._show(found[""])
         log.info("limits_loaded", account=self._account, strategies=sorted(rows))
         for strategy, limits in found.items():
             for problem in limits.unusable.values():
                 log.error("limit_unusable", account=self._account, strategy=strategy, problem=problem)
+
+    def _show(self, limits: Limits) -> None:
+        broker, _, _ = self._account.partition(":")
+        metrics.DAY_LOSS_LIMIT.labels(broker, self._account).set(float(limits.max_daily_loss))
+        metrics.EXPOSURE_LIMIT.labels(broker, self._account).set(float(limits.max_gross_exposure))
 
     @property
     def of_account(self) -> Limits:

@@ -184,7 +184,18 @@ class PortfolioManager:
         metrics.PNL_DAY.labels(*labels).set(float(body.day_pnl))
         metrics.EQUITY.labels(*labels).set(float(body.equity))
         metrics.DRAWDOWN.labels(*labels).set(float(body.drawdown))
+        self._show_positions(body)
         self._show_alarms(body)
+
+    def _show_positions(self, body: PortfolioSnapshot) -> None:
+        values = [float(one.quantity * one.mark) for one in body.positions]
+        labels = (self._broker, body.account)
+        metrics.EXPOSURE_GROSS.labels(*labels).set(sum(map(abs, values)))
+        metrics.EXPOSURE_NET.labels(*labels).set(sum(values))
+        metrics.POSITIONS_OPEN.labels(*labels).set(sum(one.quantity != 0 for one in body.positions))
+        for strategy in {one.strategy for one in body.positions}:
+            of_day = sum(float(one.day_pnl) for one in body.positions if one.strategy == strategy)
+            metrics.STRATEGY_PNL.labels(self._broker, strategy).set(of_day)
 
     def _show_alarms(self, body: PortfolioSnapshot) -> None:
         kinds = [alarm.kind for alarm in body.alarms]

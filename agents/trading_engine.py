@@ -341,6 +341,7 @@ class TradingEngine:
         self._noted(folded.record.order.order_id)
         for _ in folded.fills:
             metrics.FILLS.labels(self._broker).inc()
+            metrics.LAST_FILL.labels(self._broker).set(time.time())
             if received_ns:
                 seconds = (time.time_ns() - received_ns) / NANOSECONDS
                 metrics.TICK_TO_FILL_SECONDS.labels(self._broker).observe(seconds)

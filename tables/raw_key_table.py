@@ -24,6 +24,7 @@ ROCKSDB_OPTIONS = {
     "max_open_files": 128,
     "bloom_filter_size": 10,
 }
+SIZES = ("rocksdb.total-sst-files-size", "rocksdb.cur-size-all-mem-tables")
 
 
 class _Unsettled:
@@ -74,6 +75,14 @@ class RawKeyTable(faust.Table):
         entry.writes -= 1
         if not entry.writes:
             del self._unsettled[partition][key]
+
+    def size(self) -> tuple[int, int]:
+        """(keys, bytes) of the partitions that are open here, as RocksDB estimates them."""
+        keys = size = 0
+        for opened in tuple(getattr(self.data, "_dbs", {}).values()):
+            keys += opened.property_int_value("rocksdb.estimate-num-keys") or 0
+            size += sum(opened.property_int_value(name) or 0 for name in SIZES)
+        return keys, size
 
     async def on_rebalance(self, *args: Any, **kwargs: Any) -> None:
         """Partitions move: what is not stored yet is read back from the changelog by whoever gets them."""

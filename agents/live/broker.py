@@ -20,6 +20,7 @@ from agents.live.conditions import Conditions
 from agents.live.differences import Announcer
 from agents.live.dispatcher import Dispatcher
 from agents.live.exits import GuardedExits
+from agents.live.figures import Figures
 from agents.live.gate import Gate
 from agents.live.journal import CallJournal, send_until_taken
 from agents.live.own_triggers import OwnTriggers
@@ -87,7 +88,7 @@ class LiveBroker:
         self._denials: set[asyncio.Task[None]] = set()
         self._reference = ReferenceData(config)
         self._session = session_view(config)
-        self._client = ZerodhaClient(endpoint(config, self._session))
+        self._client = ZerodhaClient(endpoint(config, self._session, broker))
         self._redis = redis_client(config)
         self._lease = Lease(config, self._redis, self._account)
         self._budget = OrderBudget(config, self._redis, self._account)
@@ -109,6 +110,7 @@ class LiveBroker:
         self._watch = self._book_watch()
         self._protector = self._protection(writes, breaker)
         self._exits = GuardedExits(self._protector, self._resume, broker=broker)
+        self._figures = Figures(self._records, self._budget, self._session, breaker, clock, broker=broker)
         trading_state.on_halt(self._dispatcher.drained, self._unanswered)
         self._run_beside(worker)
 
@@ -167,6 +169,7 @@ class LiveBroker:
             ("reconciliation", self._reconciliation.run),
             ("protective stops", self._protector.run),
             ("conditions", self._conditions.run),
+            ("figures", self._figures.run),
             ("preflight", self._check_before),
         ):
             worker.background(name, work)
@@ -204,15 +207,8 @@ class LiveBroker:
 
     def _protection(self, writes: TriggerWrites, breaker: Breaker) -> Protector:
         config, broker = self._worker.settings, self._worker.broker
-        calls = TriggerCalls(
-            writes,
-            self._journal,
-            self._dispatcher.offer,
-            self._may_call,
-            breaker,
-            broker=broker,
-            now=self._clock.seconds,
-        )
+        journal, offer, now = self._journal, self._dispatcher.offer, self._clock.seconds
+        calls = TriggerCalls(writes, journal, offer, self._may_call, breaker, broker=broker, now=now)
         sight = Sight(
             account=self.account,
             orders=self._recorded,
@@ -224,13 +220,13 @@ class LiveBroker:
         return Protector(
             self._client,
             calls,
-            self._journal,
+            journal,
             sight,
             breaker,
             self._worker.state,
             broker=broker,
             limit_percent=config.brokers[broker].stop_limit_percent,
-            now=self._clock.seconds,
+            now=now,
             adopted=self._watch.look,
         )
 

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from kiteconnect import KiteConnect
 from kiteconnect.exceptions import PermissionException, TokenException
@@ -33,6 +34,7 @@ Token = Callable[[], str]
 
 READERS = 2
 READ_SECONDS = 0.15
+UNANSWERED = "unanswered"  # the route of a call without a response
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Endpoint:
     `refused` hears of a token that Kite does not accept.
     Calls leave from `bind_address`, an address of this machine; empty is the system's choice.
     `most_in_flight` is of writes.
+    `heard` is told of each call in its thread: the route, the seconds, and the kind of error, empty for an answer.
     """
 
     root: str | None
@@ -51,6 +54,7 @@ class Endpoint:
     most_in_flight: int = 4
     bind_address: str = ""
     refused: Callable[[str], None] = lambda _: None
+    heard: Callable[[str, float, str], None] = lambda _route, _seconds, _error: None
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class _Caller(threading.local):
     def __init__(self, endpoint: Endpoint) -> None:
         self.wire: WireError | None = None
         self.date = ""
+        self.route = UNANSWERED
         self.kite = KiteConnect(endpoint.api_key, root=endpoint.root, timeout=endpoint.timeout_seconds)
         self.kite.reqsession.trust_env = False  # no proxy of the environment sees the token
         self.kite.reqsession.hooks["response"].append(self._note)
@@ -81,8 +86,15 @@ class _Caller(threading.local):
     def _note(self, response: Response, **_: Any) -> None:
         self.wire = WireError(response.status_code, _error_type(response))
         self.date = response.headers.get("Date", "")
+        self.route = _route(response)
         if response.is_redirect or response.is_permanent_redirect:
             raise InvalidURL("The broker answered with a redirect")
+
+
+def _route(response: Response) -> str:
+    """`POST orders`: the method and the first part of the path, of which there are few."""
+    request = response.request
+    return f"{request.method} {urlsplit(request.url or '').path.strip('/').split('/')[0]}"
 
 
 def _error_type(response: Response) -> str:
@@ -231,12 +243,16 @@ class ZerodhaClient:
 
     def _call(self, call: Callable[[KiteConnect], T], token: str) -> T:
         caller = self._callers
-        caller.wire = None
+        caller.wire, caller.route, failed = None, UNANSWERED, ""
         caller.kite.set_access_token(token)
+        began = time.monotonic()
         try:
             return call(caller.kite)
         except Exception as error:  # of the client: KeyError and TypeError for answers it cannot read
+            failed = type(error).__name__
             raise _Failed(error, caller.wire) from error
+        finally:
+            self._endpoint.heard(caller.route, time.monotonic() - began, failed)
 
 
 class _Failed(Exception):

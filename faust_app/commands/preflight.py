@@ -71,7 +71,7 @@ async def check(config: Settings, broker: str) -> list[Result]:
     from faust_app.runtime.trading_state import redis_client
 
     session = session_view(config)
-    client, redis = ZerodhaClient(endpoint(config, session)), redis_client(config)
+    client, redis = ZerodhaClient(endpoint(config, session, broker)), redis_client(config)
     loaded = _once(ReferenceData(config).load_registry)
     checks = Checks(config, broker, client, session, loaded, partial(_last_comparison, config, broker))
     try:

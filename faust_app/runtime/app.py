@@ -17,6 +17,7 @@ from faust_app.runtime.broadcast import BroadcastReader
 from faust_app.runtime.consume import ConsumeLoop, Handler
 from faust_app.runtime.errors import ConfigurationError
 from faust_app.runtime.exact import ExactTableManager, ExactTransport, check_versions
+from faust_app.runtime.faust_metrics import faust_monitor
 from faust_app.runtime.health import HealthServer
 from faust_app.runtime.inspect import register_inspect
 from faust_app.runtime.kafka_watch import KafkaWatch
@@ -33,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 SESSION_SECONDS = 20.0
 CANCEL_SECONDS = 1.0
+TABLES_SECONDS = 5.0  # how often the sizes of tables are looked at
 
 
 class _NoFaustWeb(BootStrategy):
@@ -80,6 +82,7 @@ class Worker:
         self.state = WorkerState()
         self.app = _new_app(stage, broker, self.topics, config)
         self.app.worker = self
+        self.app.monitor = faust_monitor()
         self.publisher = Publisher(self.app)
         self.health = HealthServer(
             self.state, stage=stage, broker=broker, host=config.worker.web_host, port=_web_port(config)
@@ -92,6 +95,7 @@ class Worker:
         self._recovered: list[Callable[[], Awaitable[None]]] = []
         self._rebalance_started = time.monotonic()
         self.app.on_partitions_revoked.connect(self._on_revoked)
+        self.background("table sizes", self._show_tables)
         self.background("kafka", KafkaWatch(self.state, self._kafka_client).run)
 
     def table(self, name: str, help_text: str) -> RawKeyTable:
@@ -160,6 +164,7 @@ class Worker:
         """Serve the pages and start the background work. Called by Faust."""
         configure_logging(self.settings.log, stage=self.stage, broker=self.broker)
         metrics.BUILD_INFO.labels(self.stage, self.broker, VERSION).set(1)
+        metrics.WORKER_STARTED.set(time.time())
         if not self.app.producer_only:
             self.health.add_reasons(self._assignment_reasons)
         await self.health.start()
@@ -185,6 +190,14 @@ class Worker:
             raise
         except Exception as error:
             die(f"{self.stage}: {name} failed", error)
+
+    async def _show_tables(self) -> None:
+        while self._tables:
+            await asyncio.sleep(TABLES_SECONDS)
+            for table in self._tables:
+                keys, size = table.size()
+                metrics.TABLE_KEYS.labels(self.stage, self.broker, table.name).set(keys)
+                metrics.TABLE_BYTES.labels(self.stage, self.broker, table.name).set(size)
 
     def _assignment_reasons(self) -> dict[str, str]:
         if self.app.rebalancing or not self.app.tables.actives_ready:

@@ -10,6 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from faust_app.runtime import metrics
 from faust_app.runtime.codec import decode_any
 from faust_app.runtime.errors import DecodeError
 from faust_app.runtime.sections import KafkaSettings
@@ -53,6 +54,7 @@ class TopicReader:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
         )
+        metrics.CLIENT_STARTS.labels("kafka reader").inc()
         try:
             await consumer.start()
             await self._position(consumer)

@@ -103,6 +103,7 @@ class ConsumeLoop:
         self._failpoints = Failpoints(settings.failpoint, f"{stage}.{broker}")
         self._queue: asyncio.Queue[_Pending] = asyncio.Queue(IN_FLIGHT)
         self._in_hand: dict[int, Any] = {}  # messages begun and not completed, by identity
+        self._received = metrics.MESSAGES_RECEIVED.labels(*self._labels)
         self._handled = metrics.MESSAGES_HANDLED.labels(*self._labels)
         self._seconds = metrics.MESSAGE_SECONDS.labels(*self._labels)
         self._duplicates = metrics.DUPLICATES_SUPPRESSED.labels(*self._labels)
@@ -131,6 +132,7 @@ class ConsumeLoop:
 
     async def _take(self, event: Any) -> None:
         message = event.message
+        self._received.inc()
         self._consumer().begin(message)
         self._in_hand[id(message)] = message
         record = Record(

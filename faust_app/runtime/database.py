@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import URL, update
+from sqlalchemy import URL, event, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from faust_app.runtime.errors import TransientError
-from faust_app.runtime.postgres import AWAY_STATES, CONNECT_SECONDS, connect_arguments, is_away
+from faust_app.runtime.postgres import AWAY_STATES, CONNECT_SECONDS, connect_arguments, is_away, watch
 from faust_app.runtime.reference_data import StrategyInstance
 from faust_app.runtime.sections import PostgresSettings
 from faust_app.runtime.settings import Settings
@@ -35,7 +35,7 @@ def database_url(config: PostgresSettings) -> URL:
 
 def create_engine(settings: Settings, *, pool_size: int = 4) -> AsyncEngine:
     """An engine that opens connections when first used."""
-    return create_async_engine(
+    engine = create_async_engine(
         database_url(settings.postgres),
         connect_args=connect_arguments(settings),
         pool_size=pool_size,
@@ -44,6 +44,8 @@ def create_engine(settings: Settings, *, pool_size: int = 4) -> AsyncEngine:
         pool_pre_ping=False,
         pool_recycle=1800,
     )
+    event.listen(engine.sync_engine, "connect", lambda opened, _record: watch(opened.driver_connection))
+    return engine
 
 
 def transient(error: BaseException) -> bool:

@@ -17,6 +17,7 @@ Here every record goes through one `OffsetTracker`; a message counts as handled 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from importlib.metadata import version
 from typing import Any, cast
@@ -29,6 +30,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.utils.futures import notify
 
+from faust_app.runtime import metrics
 from faust_app.runtime.errors import ConfigurationError
 from faust_app.runtime.offsets import OffsetTracker
 
@@ -55,6 +57,10 @@ class Batch(dict[Any, Any]):
 
 class ExactConsumerThread(driver.AIOKafkaConsumerThread):
     """Adds the positions around each fetch."""
+
+    def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
+        metrics.CLIENT_STARTS.labels("kafka consumer").inc()
+        return super()._create_consumer(loop)
 
     async def _fetch_records(
         self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None
@@ -262,6 +268,10 @@ class ExactTableManager(TableManager):
 
 class IdempotentProducer(driver.Producer):
     """Kafka drops what a retried request would write twice."""
+
+    def _new_producer(self, *args: Any, **kwargs: Any) -> Any:
+        metrics.CLIENT_STARTS.labels("kafka producer").inc()
+        return super()._new_producer(*args, **kwargs)
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": True}

@@ -64,7 +64,7 @@ class HealthServer:
             before = time.monotonic()
             await asyncio.sleep(BEAT_SECONDS)
             now = time.monotonic()
-            self._delay.set(max(0.0, now - before - BEAT_SECONDS))
+            self._delay.observe(max(0.0, now - before - BEAT_SECONDS))
             self._state.last_turn = now
             self._ready.set(0 if self.reasons() else 1)
 

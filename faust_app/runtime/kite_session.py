@@ -6,6 +6,7 @@ import time
 
 from brokers.zerodha.client import Endpoint
 from brokers.zerodha.session import SessionStore, SessionView
+from faust_app.runtime import metrics
 from faust_app.runtime.errors import ConfigurationError
 from faust_app.runtime.settings import PROJECT, Settings
 
@@ -27,8 +28,14 @@ def session_view(config: Settings) -> SessionView:
     return SessionView(session_store(config), api_key.get_secret_value() if api_key else "", time.time)
 
 
-def endpoint(config: Settings, session: SessionView) -> Endpoint:
-    """Where Kite is and who asks, with the tokens of a session."""
+def endpoint(config: Settings, session: SessionView, broker: str) -> Endpoint:
+    """Where Kite is and who asks, with the tokens of a session; calls are counted for `broker`."""
+
+    def heard(route: str, seconds: float, error: str) -> None:
+        metrics.BROKER_CALL_SECONDS.labels(broker, route).observe(seconds)
+        if error:
+            metrics.BROKER_FAILURES.labels(broker, error).inc()
+
     kite = config.kite
     return Endpoint(
         kite.root,
@@ -37,4 +44,5 @@ def endpoint(config: Settings, session: SessionView) -> Endpoint:
         kite.timeout_seconds,
         bind_address=str(kite.bind_address or ""),
         refused=session.refuse,
+        heard=heard,
     )

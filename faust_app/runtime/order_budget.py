@@ -8,6 +8,7 @@ Kite's limits: 10 a second, 400 a minute, 5,000 a day (its forum, 52882), reject
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from enum import StrEnum
 
@@ -82,6 +83,23 @@ class OrderBudget:
         self._local_turn = 0.0
         self._quiet_until = 0.0
 
+    async def left(self, now: datetime) -> dict[str, int]:
+        """How many calls entries still have, by window. Raises RedisError while Redis is away."""
+        _, minute, day = self._call_keys(now)
+        calls, spent, time = await asyncio.gather(
+            self._redis.lrange(minute, 0, MOST_A_MINUTE), self._redis.get(day), self._redis.time()
+        )
+        begin = (int(time[0]) - 60) * MICROSECONDS + int(time[1])
+        lately = sum(int(at) > begin for at in calls)
+        return {
+            "minute": max(0, MOST_A_MINUTE - KEPT_A_MINUTE - lately),
+            "day": max(0, MOST_A_DAY - KEPT_A_DAY - int(spent or 0)),
+        }
+
+    def _call_keys(self, now: datetime) -> list[str]:
+        day = now.astimezone(IST).date().isoformat()
+        return [self._keys.order_calls(self._account, what) for what in ("pace", "minute", f"day:{day}")]
+
     async def take(self, lease: str, *, is_exit: bool, now: datetime) -> Grant:
         """Ask for one call of the lease's holder; `now` names the day. Raises RedisError while Redis is away."""
         if not lease:
@@ -89,8 +107,6 @@ class OrderBudget:
         asked = awake_seconds()
         if asked < self._quiet_until:
             return Grant(Verdict.WAIT, self._quiet_until - asked)
-        day = now.astimezone(IST).date().isoformat()
-        keys = [self._keys.order_calls(self._account, what) for what in ("pace", "minute", f"day:{day}")]
         kept_a_minute, kept_a_day = (0, 0) if is_exit else (KEPT_A_MINUTE, KEPT_A_DAY)
         values: list[str | int] = [
             lease,
@@ -100,7 +116,7 @@ class OrderBudget:
             MOST_A_DAY - kept_a_day,
             MOST_A_MINUTE,
         ]
-        verdict, wait = await self._redis.eval(TAKE, 4, self._keys.lease(self._account), *keys, *values)
+        verdict, wait = await self._redis.eval(TAKE, 4, self._keys.lease(self._account), *self._call_keys(now), *values)
         found = Grant(Verdict(verdict), int(wait) / MICROSECONDS, asked)
         if found.verdict is Verdict.GRANTED:
             self._local_turn = asked + LOCAL_INTERVAL_SECONDS

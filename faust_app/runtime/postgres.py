@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import structlog
 
+from faust_app.runtime import metrics
 from faust_app.runtime.errors import ConfigurationError, TransientError
 from faust_app.runtime.settings import Settings
 
+log = structlog.get_logger(__name__)
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 30.0
+SLOW_SECONDS = 0.5
+MOST_SHOWN = 300  # characters of a slow statement
 AWAY_STATES = ("08", "53", "57P", "40")  # connection, resources, shutdown, rolled back: try again
 OWN_SCHEMA = "public"
 
@@ -49,6 +54,19 @@ def _password(file: Path) -> str:
         raise ConfigurationError(f"postgres.password_file {file}: {error.strerror}") from error
 
 
+def watch(opened: Any) -> None:
+    """Count a new asyncpg connection, and time what it executes; the log has what is slow, without arguments."""
+    metrics.CLIENT_STARTS.labels("postgresql").inc()
+    opened.add_query_logger(_note_query)
+
+
+def _note_query(record: asyncpg.connection.LoggedQuery) -> None:
+    metrics.QUERY_SECONDS.observe(record.elapsed)
+    if record.elapsed >= SLOW_SECONDS:
+        metrics.SLOW_QUERIES.inc()
+        log.warning("slow_query", seconds=round(record.elapsed, 3), query=record.query[:MOST_SHOWN])
+
+
 def is_away(error: BaseException) -> bool:
     """True for an error of the connection or the server; False when the statement itself is wrong."""
     if isinstance(error, (OSError, TimeoutError)):
@@ -66,6 +84,7 @@ async def connection(settings: Settings, *, database: str | None = None) -> Asyn
     try:
         opened = await asyncpg.connect(user=config.user, database=database or config.database, **arguments)
         try:
+            watch(opened)
             yield opened
         finally:
             await opened.close(timeout=CONNECT_SECONDS)

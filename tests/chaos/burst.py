@@ -73,7 +73,7 @@ class Burst:
         self._budget = OrderBudget(settings, self._redis, ACCOUNT)
         self._numbers = itertools.count(1)
         self._dispatcher = Dispatcher(
-            ZerodhaWrites("zerodha", ZerodhaClient(endpoint(settings, session_view(settings)))),
+            ZerodhaWrites("zerodha", ZerodhaClient(endpoint(settings, session_view(settings), "zerodha"))),
             self,
             self,
             lambda order: "",

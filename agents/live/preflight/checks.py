@@ -27,6 +27,7 @@ from agents.live.preflight.result import Check, Result, Step, failed, skipped
 from agents.live.preflight.surroundings import (
     Moment,
     Way,
+    clock_skew,
     judge_calendar,
     judge_clock,
     judge_egress,
@@ -36,6 +37,7 @@ from brokers.errors import BrokerFailure, SessionRefused
 from brokers.zerodha.client import ZerodhaClient
 from brokers.zerodha.egress import host_of, local_address
 from brokers.zerodha.session import SessionState, SessionView
+from faust_app.runtime import metrics
 from faust_app.runtime.errors import ConfigurationError, RuntimeFailure, one_sentence
 from faust_app.runtime.lease import awake_seconds, owner_name, read_holder
 from faust_app.runtime.reference_data import ReferenceData
@@ -104,6 +106,9 @@ class Checks:
         except SessionRefused:  # another check has just found out
             return self._without_session()
         self._looked = self._moment()
+        skew = clock_skew(greeting)
+        if skew is not None:
+            metrics.CLOCK_SKEW.labels(self._broker).set(skew)
         return (
             judge_session(greeting, self._session.expires_at, exchanges),
             judge_clock(greeting, self._looked, before, self._config.kite.clock_tolerance_seconds),

@@ -109,6 +109,12 @@ def judge_clock(greeting: Greeting, now: Moment, before: Moment, tolerance: floa
     return passed(Check.CLOCK, f"The wall clock is {least:+.1f} to {most:+.1f} s from the broker's")
 
 
+def clock_skew(greeting: Greeting) -> float | None:
+    """Seconds this machine is ahead of the broker, the middle of what is possible; None when nobody can say."""
+    theirs = _second_of(greeting.date)
+    return None if theirs is None else (greeting.asked_at + greeting.answered_at) / 2 - (theirs + SECOND / 2)
+
+
 def _second_of(header: str) -> float | None:
     try:
         found = parsedate_to_datetime(header)
