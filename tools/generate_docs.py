@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from brokers.zerodha.statuses import STATUSES
 from faust_app.commands.cli import build
 from faust_app.runtime.metrics import DECLARED
-from faust_app.runtime.settings import PROJECT, Settings, load_settings
+from faust_app.runtime.settings import PROJECT, Settings, read_layer
 from faust_app.runtime.topics import DLQ, KEYED_BY, Topic
 from faust_app.runtime.topology import STAGES, topic_specs
 from models.messages.orders import OrderStatus
@@ -38,7 +38,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def topics_page() -> str:
     """docs/topics.md."""
-    settings = load_settings("base")
+    settings = Settings(**read_layer(PROJECT / "config" / "base.yaml"))  # whatever stack runs meanwhile
     rows = []
     for topic in Topic:
         name = str(topic) if topic.is_shared else f"{{broker}}.{topic}"
@@ -78,7 +78,8 @@ def settings_page() -> str:
     rows = list(_fields(Settings, ()))
     text = (
         "Layers, later ones win: `config/base.yaml`, `config/<profile>.yaml`, the running stack's "
-        "`.local/runtime.yaml`, the environment (`ALPHA_PANDA__SECTION__KEY`). An unknown key refuses to start."
+        "`.local/runtime.yaml`, the environment (`ALPHA_PANDA__SECTION__KEY`). An unknown key refuses to start. "
+        "The profile is `ALPHA_PANDA_PROFILE`, else that of the running stack, else `base`."
     )
     return "\n\n".join(("# Settings", NOTE, text, table(("setting", "default", "meaning"), rows)))
 
