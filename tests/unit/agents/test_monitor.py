@@ -26,14 +26,13 @@ def value(name: str, **labels: str) -> float | None:
 
 
 def phases(segment: str) -> set[str]:
-    found = {
+    return {
         sample.labels["phase"]
         for family in REGISTRY.collect()
         if family.name == "alpha_panda_market_phase"
         for sample in family.samples
         if sample.labels["segment"] == segment and sample.value == 1
     }
-    return found
 
 
 @pytest.fixture

@@ -184,9 +184,7 @@ Heard = list[tuple[str, float, str]]
 @pytest.fixture
 def heard(server: Server) -> Iterator[tuple[ZerodhaClient, Heard]]:
     calls: Heard = []
-    endpoint = Endpoint(
-        server.root, "key", lambda: "token", timeout_seconds=2, heard=lambda *call: calls.append(call)
-    )
+    endpoint = Endpoint(server.root, "key", lambda: "token", timeout_seconds=2, heard=lambda *call: calls.append(call))
     found = ZerodhaClient(endpoint)
     yield found, calls
     found.close()
@@ -198,7 +196,8 @@ async def test_each_call_is_told_with_its_route_and_without_numbers(heard: tuple
     await client.cancel("regular", "151220000000000")
     with pytest.raises(BrokerFailure):
         await client.orders()  # the answer is no list
-    assert [(route, error) for route, _, error in calls] == [("POST orders", ""), ("DELETE orders", ""), ("GET orders", "")]
+    assert [route for route, _, _ in calls] == ["POST orders", "DELETE orders", "GET orders"]
+    assert {error for _, _, error in calls} == {""}
     assert all(0 < seconds < 2 for _, seconds, _ in calls)
 
 
@@ -208,9 +207,7 @@ async def test_a_refused_call_and_one_without_an_answer_are_told_as_failed(
     client, calls = heard
     server.status, server.body = 400, b'{"status": "error", "error_type": "InputException", "message": "no"}'
     await client.place("regular", ORDER)
-    away = ZerodhaClient(
-        Endpoint("http://127.0.0.1:1", "key", lambda: "token", timeout_seconds=2, heard=lambda *call: calls.append(call))
-    )
+    away = ZerodhaClient(Endpoint("http://127.0.0.1:1", "key", lambda: "token", heard=lambda *call: calls.append(call)))
     await away.place("regular", ORDER)
     away.close()
     assert [(route, error) for route, _, error in calls] == [

@@ -136,8 +136,11 @@ async def test_what_is_left_counts_the_last_minute_and_the_day(
 async def test_nothing_is_left_below_nothing(
     settings: Settings, client: Redis, lease: Lease, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {"MOST_A_MINUTE": 3, "KEPT_A_MINUTE": 2, "MOST_A_DAY": 3, "KEPT_A_DAY": 2, "INTERVAL": 0}.items():
-        monkeypatch.setattr(order_budget, name, value)
+    for name in ("MOST_A_MINUTE", "MOST_A_DAY"):
+        monkeypatch.setattr(order_budget, name, 3)
+    for name in ("KEPT_A_MINUTE", "KEPT_A_DAY"):
+        monkeypatch.setattr(order_budget, name, 2)
+    monkeypatch.setattr(order_budget, "INTERVAL", 0)
     budget = OrderBudget(settings, client, ACCOUNT)
     for _ in range(3):
         await budget.take(lease.value, is_exit=True, now=NOW)

@@ -53,9 +53,7 @@ async def once(budget: Any, *records: OrderRecord, breaker: Breaker | None = Non
     clock = ExchangeClock(is_simulated=False, is_sandbox=True, now=lambda: WALL)
     clock.hear(HEARD)
     session: Any = SimpleNamespace(expires_at=expires_at)
-    figures = Figures(
-        lambda: records, budget, session, breaker or Breaker(lambda: 0.0), clock, broker=BROKER
-    )
+    figures = Figures(lambda: records, budget, session, breaker or Breaker(lambda: 0.0), clock, broker=BROKER)
     with suppress(TimeoutError):
         async with asyncio.timeout(0.05):
             await figures.run()
