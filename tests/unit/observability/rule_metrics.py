@@ -39,7 +39,7 @@ def problems(query: str, recorded: Collection[str]) -> list[str]:
 
 def _nodes(query: str) -> list[Any]:
     found: list[Any] = []
-    promql.walk(promql.parse(query), lambda node: found.append(node))
+    promql.walk(promql.parse(query), found.append)
     return found
 
 
