@@ -6,6 +6,7 @@ nowhere else, and takes the end of a line in a password's file for a part of the
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ def write(settings: AlertingSettings, file: Path) -> None:
             opened.write(text)
         temporary.replace(file)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise ConfigurationError(f"{file} cannot be written: {error.strerror}") from error
 
 

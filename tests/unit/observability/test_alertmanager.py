@@ -106,6 +106,15 @@ def test_only_its_owner_can_read_the_file(settings: AlertingSettings, tmp_path: 
     assert TOKEN in file.read_text()
 
 
+def test_a_file_that_cannot_be_written_is_one_sentence_and_leaves_no_secret(
+    settings: AlertingSettings, tmp_path: Path
+) -> None:
+    (taken := tmp_path / "out" / "taken").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match="taken cannot be written: Is a directory"):
+        write(settings, taken)
+    assert list(taken.parent.iterdir()) == [taken]
+
+
 @pytest.mark.parametrize("name", ["telegram_token_file", "email_password_file", "heartbeat_url_file"])
 def test_a_secret_that_cannot_be_read_is_one_sentence(settings: AlertingSettings, name: str, tmp_path: Path) -> None:
     missing, empty = tmp_path / "missing", tmp_path / "empty"
