@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,25 @@ MAY_BE_EMPTY = {  # metrics that have no series as long as all is well: queries 
     "alpha_panda_notices_total": "nobody has asked for notices",
 }
 
+ONLY_LIVE = {  # metrics of an account that trades for real, or against the sandbox as if it were real
+    f"alpha_panda_{name}"
+    for name in (
+        "account_lease_held", "broker_breaker_open", "broker_call_duration_seconds", "broker_calls_total",
+        "clock_skew_seconds", "feed_text_frames_total", "kite_session_expiry_timestamp_seconds", "kite_session_valid",
+        "last_reconciliation_timestamp_seconds", "order_calls_left", "orders_doubled", "orders_foreign",
+        "orders_unknown", "positions_unprotected", "preflight_failed", "preflight_passed_timestamp_seconds",
+        "reconciliation_differences", "reconciliations_total", "triggers_foreign", "triggers_standing",
+    )
+}  # fmt: skip
 
-def excuse(expr: str) -> str | None:
-    """Why the query may find nothing although all is well; None: it must find something."""
-    return next((reason for metric, reason in MAY_BE_EMPTY.items() if f"{metric}{{" in expr), None)
+
+def excuse(expr: str, *, is_live: bool) -> str | None:
+    """Why the query may find nothing although all is well; None: it must find something.
+
+    `is_live`: an engine of the running stack trades live, `brokers.<name>.execution: live`.
+    """
+    named = set(re.findall(r"\balpha_panda_\w+", expr))
+    named |= {re.sub(r"_(bucket|count|sum)$", "", name) for name in named}
+    if not is_live and named & ONLY_LIVE:
+        return "no engine trades live"
+    return next((reason for metric, reason in MAY_BE_EMPTY.items() if metric in named), None)

@@ -62,7 +62,7 @@ def _now() -> list[Panel]:
 
 
 def _topics() -> list[Panel]:
-    waits = f"time() - min by (group, topic) ({S('oldest_unhandled_timestamp_seconds')} > 0)"
+    waits = S.waiting_since("oldest_unhandled_timestamp_seconds", by="group, topic")
     return [
         series("Written", "Messages added to each topic.", PER_SECOND,
                Query(f'sum by (topic) (rate({S("topic_end_offset")}[{RATE}]))', "{{topic}}")),

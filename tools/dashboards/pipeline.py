@@ -82,7 +82,7 @@ def _latency() -> list[Panel]:
 
 
 def _messages() -> list[Panel]:
-    waits = f"time() - min by (group) ({S('oldest_unhandled_timestamp_seconds')} > 0)"
+    waits = S.waiting_since("oldest_unhandled_timestamp_seconds", by="group")
     return [
         series("Received", "Messages taken from topics, by stage.", PER_SECOND,
                Query(S.rate("messages_received_total", by=EACH), WHO)),

@@ -93,7 +93,7 @@ def _waiting(stage: Stage) -> Sequence[Panel]:
 
 def _messages(stage: Stage, s: Scope) -> list[Panel]:
     lag = OUTSIDE("consumer_lag_messages", _group(stage))
-    waits = f"time() - min by (topic) ({OUTSIDE('oldest_unhandled_timestamp_seconds', _group(stage))} > 0)"
+    waits = OUTSIDE.waiting_since("oldest_unhandled_timestamp_seconds", _group(stage), by="topic")
     rare = (("duplicates_suppressed_total", "duplicates"), ("dead_letters_total", "dead letters"))
     return [
         series("Received", "Messages taken, by topic.", PER_SECOND,

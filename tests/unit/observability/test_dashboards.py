@@ -18,7 +18,7 @@ from faust_app.runtime.metrics import DECLARED
 from faust_app.runtime.settings import PROJECT
 from faust_app.runtime.topology import STAGES
 from tests import dashboard_queries
-from tests.dashboard_queries import MAY_BE_EMPTY, dashboards, excuse, queries
+from tests.dashboard_queries import MAY_BE_EMPTY, ONLY_LIVE, dashboards, excuse, queries
 from tests.unit.observability.dashboard_rules import RULES, UIDS, Board
 from tests.unit.observability.promql_tree import selectors
 from tools import generate_dashboards
@@ -68,9 +68,23 @@ def test_the_overview_fits_on_one_screen() -> None:
 def test_exceptions_are_of_metrics_that_are_shown_and_have_reasons() -> None:
     shown = {one.name for _, _, expr in queries() for one, _ in selectors(expr)}
     assert MAY_BE_EMPTY.keys() <= shown
+    assert {spec.name for spec in DECLARED} >= ONLY_LIVE
     assert all(len(reason) > 15 for reason in MAY_BE_EMPTY.values())
-    assert excuse("sum(rate(alpha_panda_retries_total{}[1m]))") == MAY_BE_EMPTY["alpha_panda_retries_total"]
-    assert excuse("sum(rate(alpha_panda_fills_total{}[1m]))") is None
+
+
+@pytest.mark.parametrize(
+    ("expr", "is_live", "excused"),
+    [
+        ("sum(rate(alpha_panda_retries_total{}[1m]))", True, True),
+        ("sum(rate(alpha_panda_fills_total{}[1m]))", False, False),
+        ("sum(alpha_panda_orders_unknown{})", True, False),
+        ("sum(alpha_panda_orders_unknown{})", False, True),
+        ("min(alpha_panda_orders_unknown_since_timestamp_seconds{})", False, False),
+        ("sum(rate(alpha_panda_broker_call_duration_seconds_bucket{}[1m]))", False, True),
+    ],
+)
+def test_a_query_is_excused_by_what_it_asks_for(expr: str, is_live: bool, excused: bool) -> None:
+    assert (excuse(expr, is_live=is_live) is not None) == excused
 
 
 def test_a_name_nobody_declared_is_refused() -> None:
