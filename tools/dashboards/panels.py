@@ -24,6 +24,10 @@ BACKLOG: Steps = ((None, "green"), (1000, "yellow"), (10000, "red"))
 YES_NO = {0: ("No", "red"), 1: ("Yes", "green")}
 UP_DOWN = {0: ("Down", "red"), 1: ("Up", "green")}
 TRADING_STATES = {0: ("Active", "green"), 1: ("Reducing", "orange"), 2: ("Halted", "red")}
+NOT_A_NUMBER = {  # a quantile or a share of nothing
+    "options": {"match": "nan", "result": {"color": "text", "index": 9, "text": "none"}},
+    "type": "special",
+}
 MARKET = {0: ("Closed", "blue"), 1: ("Open", "green")}
 
 
@@ -103,7 +107,10 @@ def stat(
         "textMode": "auto" if len(queries) == 1 and not queries[0].legend.count("{{") else "value_and_name",
         "wideLayout": True,
     }
-    return _panel("stat", title, description, look.defaults("thresholds"), options, queries, (width, 4), links)
+    defaults = look.defaults("thresholds")
+    if any(divider in query.expr for query in queries for divider in ("quantile(", " / ")):
+        defaults["mappings"].append(NOT_A_NUMBER)
+    return _panel("stat", title, description, defaults, options, queries, (width, 4), links)
 
 
 def series(
@@ -180,6 +187,7 @@ def table(
         "table", title, description, Look("none").defaults("thresholds"), options, [query], (width, 8), links,
         instant=True,
     )  # fmt: skip
+    found.body["fieldConfig"]["defaults"]["noValue"] = "Nothing"
     found.body["targets"][0]["format"] = "table"
     found.body["transformations"] = [shown, {"id": "organize", "options": order}]
     return found
