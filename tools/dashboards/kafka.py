@@ -8,6 +8,7 @@ from tools.dashboards.panels import (
     NONE_IS_GOOD,
     PER_MINUTE,
     PER_SECOND,
+    RARE,
     SECONDS,
     UP_DOWN,
     Look,
@@ -75,7 +76,7 @@ def _topics() -> list[Panel]:
                    "{{group}} {{topic}} {{partition}}")),
         bars("Dead letters by topic", "Messages in each dead-letter topic.", Look("short", NONE_IS_GOOD),
              Query(f'max by (topic) ({S("dlq_messages")})', "{{topic}}"), links=[LETTERS]),
-        series("Diverted", "Messages the workers sent to a dead-letter topic, by reason.", PER_MINUTE,
+        series("Diverted", "Messages the workers sent to a dead-letter topic, by reason.", RARE,
                Query(S.a_minute("dead_letters_total", by="topic, reason"), "{{topic}} {{reason}}"), links=[LETTERS]),
     ]  # fmt: skip
 

@@ -7,6 +7,7 @@ from tools.dashboards.panels import (
     COUNT,
     NONE_IS_GOOD,
     PER_MINUTE,
+    RARE,
     SECONDS,
     Look,
     Panel,
@@ -75,7 +76,7 @@ def _signals() -> list[Panel]:
                PER_MINUTE, Query(S.a_minute("signals_denied_total", by="code"), "{{code}}"), stack=True),
         bars("Denials", "Denials within the time shown, by broker and reason code.", Look("short"),
              Query(f'sum by (broker, code) (increase({S("signals_denied_total")}[{RANGE}]))', "{{broker}} {{code}}")),
-        series("Errors of strategies", "Exceptions raised by a strategy.", PER_MINUTE,
+        series("Errors of strategies", "Exceptions raised by a strategy.", RARE,
                Query(S.a_minute("strategy_errors_total", by="strategy"), "{{strategy}}")),
         quantiles(S, "Tick to fill", "From a tick's arrival at the feed to the fill.", "tick_to_fill_seconds",
                   by="broker"),
@@ -98,7 +99,7 @@ def _orders() -> list[Panel]:
         series("Since the last fill", "Time since the last fill.", SECONDS,
                Query(S.since("last_fill_timestamp_seconds", by="broker"), "{{broker}}")),
         series("Order alarms", "Reports that contradict an order, positions left without exits, by kind.",
-               PER_MINUTE, Query(alarms, "{{broker}} {{kind}}"), links=[to_runbook("reconciliation")]),
+               RARE, Query(alarms, "{{broker}} {{kind}}"), links=[to_runbook("reconciliation")]),
     ]  # fmt: skip
 
 
@@ -155,7 +156,7 @@ def _budget() -> list[Panel]:
         series("Order calls left", "Calls the account's budget still has for entries, by window. Exits have a reserve.",
                COUNT,
                Query(f'min by (broker, window) ({S("order_calls_left")})', "{{broker}} {{window}}"), width=12),
-        series("Order calls", "Order calls to the broker by call and answer, per minute.", PER_MINUTE,
+        series("Order calls", "Order calls to the broker by call and answer, per minute.", RARE,
                Query(S.a_minute("broker_calls_total", by="broker, call, answer"), "{{broker}} {{call}} {{answer}}"),
                width=12, links=[to_page("ap-broker")]),
     ]  # fmt: skip

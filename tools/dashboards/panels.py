@@ -58,7 +58,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Look:
-    """How values are shown. `steps`: thresholds, the first without a value; `states`: texts and colours of values."""
+    """How values are shown. `steps`: thresholds, the first without a value; `states`: texts and colours of values.
+
+    `nothing`: what to say while there are no series.
+    """
 
     unit: str
     steps: Steps = PLAIN
@@ -66,6 +69,7 @@ class Look:
     decimals: int | None = None
     least: float | None = None
     most: float | None = None
+    nothing: str | None = None
 
     def defaults(self, color: str, custom: Json | None = None) -> Json:
         """Grafana's field defaults."""
@@ -76,8 +80,14 @@ class Look:
             "thresholds": {"mode": "absolute", "steps": steps},
             "unit": self.unit,
         }
-        limits = {"decimals": self.decimals, "min": self.least, "max": self.most, "custom": custom}
-        return found | {name: value for name, value in limits.items() if value is not None}
+        more = {
+            "decimals": self.decimals,
+            "min": self.least,
+            "max": self.most,
+            "noValue": self.nothing,
+            "custom": custom,
+        }
+        return found | {name: value for name, value in more.items() if value is not None}
 
     def _mappings(self) -> list[Json]:
         if not self.states:
@@ -90,6 +100,7 @@ class Look:
 
 
 PER_SECOND, PER_MINUTE = Look("cps", least=0), Look("cpm", least=0)
+RARE = Look("cpm", least=0, nothing="Nothing counted so far")
 COUNT, SECONDS = Look("short", least=0), Look("s", least=0)
 IS_SO = Look("none", states=YES_NO)
 
@@ -183,11 +194,8 @@ def table(
     options = {"cellHeight": "sm", "footer": {"show": False}, "showHeader": True}
     order = {"indexByName": {label: at for at, label in enumerate(columns)}, "renameByName": dict(columns)}
     shown = {"id": "filterFieldsByName", "options": {"include": {"names": list(columns)}}}
-    found = _panel(
-        "table", title, description, Look("none").defaults("thresholds"), options, [query], (width, 8), links,
-        instant=True,
-    )  # fmt: skip
-    found.body["fieldConfig"]["defaults"]["noValue"] = "Nothing"
+    defaults = Look("none", nothing="Nothing").defaults("thresholds")
+    found = _panel("table", title, description, defaults, options, [query], (width, 8), links, instant=True)
     found.body["targets"][0]["format"] = "table"
     found.body["transformations"] = [shown, {"id": "organize", "options": order}]
     return found

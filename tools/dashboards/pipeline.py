@@ -9,6 +9,7 @@ from tools.dashboards.panels import (
     ORDER_LATENCY,
     PER_MINUTE,
     PER_SECOND,
+    RARE,
     SECONDS,
     Look,
     Panel,
@@ -71,7 +72,7 @@ def _latency() -> list[Panel]:
                   "tick_to_signal_seconds", by="broker"),
         tick_to_order(S),
         quantiles(S, "Tick to fill", "From a tick's arrival at the feed to the fill. On paper it waits for the "
-                  "instrument's next ticks.", "tick_to_fill_seconds", by="broker"),
+                  "instrument's next ticks. 10 s stands for all that is longer.", "tick_to_fill_seconds", by="broker"),
         quantiles(S, "Handling a message, p99", "From taking a message to its outputs being acknowledged, by stage.",
                   "message_duration_seconds", by=EACH, fractions=(0.99,)),
         quantiles(S, "Handling a message by topic, p99", "From taking a message to its outputs being acknowledged, "
@@ -101,10 +102,10 @@ def _messages() -> list[Panel]:
 
 def _trouble() -> list[Panel]:
     return [
-        series("Dead letters", "Messages diverted to a dead-letter topic, by stage and reason.", PER_MINUTE,
+        series("Dead letters", "Messages diverted to a dead-letter topic, by stage and reason.", RARE,
                Query(S.a_minute("dead_letters_total", by="stage, broker, reason"), f"{WHO} {{{{reason}}}}"),
                links=[to_runbook("dead-letters")]),
-        series("Retries", "Tries repeated after a transient error, by what was away.", PER_MINUTE,
+        series("Retries", "Tries repeated after a transient error, by what was away.", RARE,
                Query(S.a_minute("retries_total", by="stage, broker, dependency"), f"{WHO} {{{{dependency}}}}"),
                links=[to_runbook("dependency-away")]),
         series("Not acknowledged", "Messages that Kafka did not acknowledge.", PER_MINUTE,
@@ -114,7 +115,7 @@ def _trouble() -> list[Panel]:
                Query(S.rarely("log_lines_total", 'level=~"warning|error|critical"', by="worker"), "{{worker}}")),
         bars("Log lines by level", "Lines of the log within the time shown.", Look("short"),
              Query(f'sum by (level) (increase({S("log_lines_total")}[{RANGE}]))', "{{level}}")),
-        series("Notices", "Notices to people, by kind and by whether a service took them.", PER_MINUTE,
+        series("Notices", "Notices to people, by kind and by whether a service took them.", RARE,
                Query(S.a_minute("notices_total", by="kind, result"), "{{kind}} {{result}}")),
     ]  # fmt: skip
 
