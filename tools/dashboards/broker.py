@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tools.dashboards.pages import Page, to_page, to_runbook
 from tools.dashboards.panels import (
-    COUNT,
     IS_SO,
     NONE_IS_GOOD,
     PER_MINUTE,
@@ -81,8 +80,6 @@ def _calls() -> list[Panel]:
                links=[to_page("ap-orders")]),
         series("Failures by kind", "Calls that failed, by kind of error.", RARE,
                Query(S.a_minute("broker_failures_total", by="broker, kind"), "{{broker}} {{kind}}"), links=[LIVE]),
-        series("Order calls left", "Calls the account's budget still has for entries, by window.", COUNT,
-               Query(f'min by (broker, window) ({S("order_calls_left")})', "{{broker}} {{window}}")),
         series("Answers without sense", "Rows of the broker that could not be read, and statuses nobody knows.",
                PER_MINUTE,
                Query(S.rarely("broker_rows_unreadable_total", by="broker"), "{{broker}} rows"),

@@ -42,7 +42,10 @@ def page() -> Page:
 
 def _counted(title: str, about: str, name: str) -> Panel:
     return stat(
-        title, f"{about}, within the time shown.", Look("short"), Query(S.counted(name, by="broker"), "{{broker}}")
+        title,
+        f"{about}, within the time shown.",
+        Look("short", decimals=0),
+        Query(S.counted(name, by="broker"), "{{broker}}"),
     )
 
 
@@ -134,29 +137,25 @@ def _reconciliation() -> list[Panel]:
     return [
         series("Differences", "Open differences from the broker, by what they stop and whether somebody accepted them.",
                COUNT, Query(differences, "{{broker}} {{severity}} accepted={{accepted}}"),
-               links=[to_runbook("reconciliation")]),
+               width=12, links=[to_runbook("reconciliation")]),
         series("Since the last comparison", "Time since everything was last read and compared.", SECONDS,
                Query(S.since("last_reconciliation_timestamp_seconds", by="broker"), "{{broker}}"),
-               links=[to_runbook("reconciliation")]),
+               width=12, links=[to_runbook("reconciliation")]),
         series("Comparisons", "Comparisons with the broker, by whether all was read.", PER_MINUTE,
-               Query(S.a_minute("reconciliations_total", by="broker, result"), "{{broker}} {{result}}")),
+               Query(S.a_minute("reconciliations_total", by="broker, result"), "{{broker}} {{result}}"), width=12),
         series("Orders of others", "Orders in the broker's book that are not ours, and with a tag another one has.",
                COUNT,
-               *(Query(f"sum by (broker) ({S(name)})", f"{{{{broker}}}} {text}") for name, text in others)),
-        series("Unreadable", "Rows of the broker that could not be read, and statuses nobody knows.",
-               PER_MINUTE,
-               Query(S.rarely("broker_rows_unreadable_total", by="broker"), "{{broker}} rows"),
-               Query(S.rarely("unknown_order_statuses_total", by="broker"), "{{broker}} statuses"),
-               links=[to_page("ap-broker")]),
+               *(Query(f"sum by (broker) ({S(name)})", f"{{{{broker}}}} {text}") for name, text in others), width=12),
     ]  # fmt: skip
 
 
 def _budget() -> list[Panel]:
-    return [
-        series("Order calls left", "Calls the account's budget still has for entries, by window. Exits have a reserve.",
-               COUNT,
-               Query(f'min by (broker, window) ({S("order_calls_left")})', "{{broker}} {{window}}"), width=12),
-        series("Order calls", "Order calls to the broker by call and answer, per minute.", RARE,
-               Query(S.a_minute("broker_calls_total", by="broker, call, answer"), "{{broker}} {{call}} {{answer}}"),
-               width=12, links=[to_page("ap-broker")]),
+    windows = (("a minute", 'window="minute"'), ("today", 'window="day"'))
+    left = [
+        series(f"Order calls left, {text}", "Calls the account's budget still has for entries; exits have a reserve.",
+               COUNT, Query(f"min by (broker) ({S('order_calls_left', window)})", "{{broker}}"))
+        for text, window in windows
     ]  # fmt: skip
+    calls = Query(S.a_minute("broker_calls_total", by="broker, call, answer"), "{{broker}} {{call}} {{answer}}")
+    about = "Order calls to the broker by call and answer. Unknown: neither a yes nor a no came."
+    return [*left, series("Order calls", about, RARE, calls, links=[to_page("ap-broker")])]
