@@ -52,7 +52,8 @@ def _now() -> list[Panel]:
              Query(S.or_zero(f"sum(increase({lost}[{RANGE}]))"), "ticks"), links=[SILENT]),
         stat("Queue", "Ticks waiting between socket and event loop.", Look("short"),
              Query(f'max({S("feed_queue_ticks")})', "ticks")),
-        stat("Behind the exchange", "The exchange's clock less the feed's, by which all goes; scrapes differ by 5 s.", AGE,
+        stat("Behind the exchange", "The exchange's clock less the feed's, by which all goes; 5 s may be the scrapes'.",
+             AGE,
              Query(f'max({S("exchange_time_seconds")}) - max({S("feed_event_time_seconds")})', "behind"),
              links=[SILENT]),
     ]  # fmt: skip
