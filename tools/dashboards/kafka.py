@@ -100,16 +100,14 @@ def _clients() -> list[Panel]:
 def _tables() -> list[Panel]:
     tables = "stage, broker, table"
     return [
-        series("Keys", "Keys in each table, as RocksDB estimates them.", COUNT,
-               Query(f'sum by ({tables}) ({S("table_keys")})', f"{WHO} {{{{table}}}}")),
         series("Size", "Size of each table in files and in memory.", Look("bytes", least=0),
-               Query(f'sum by ({tables}) ({S("table_size_bytes")})', f"{WHO} {{{{table}}}}")),
+               Query(f'sum by ({tables}) ({S("table_size_bytes")})', f"{WHO} {{{{table}}}}"), width=12),
         series("Recovery", "Duration of the last table recovery.", SECONDS,
-               Query(f'max by (stage, broker) ({S("table_recovery_seconds")})', WHO)),
+               Query(f'max by (stage, broker) ({S("table_recovery_seconds")})', WHO), width=12),
         series("Operations", "Reads and writes of tables, as Faust counts them.", Look("ops", least=0),
-               Query(S.rate("faust_table_operations_total", by="worker, operation"), "{{worker}} {{operation}}")),
+               Query(S.rate("faust_table_operations_total", by="worker, operation"), "{{worker}} {{operation}}"), width=12),
         series("Checkpoints", "Strategy states written to their table.", PER_MINUTE,
-               Query(S.a_minute("strategy_checkpoints_total"), "checkpoints")),
+               Query(S.a_minute("strategy_checkpoints_total"), "checkpoints"), width=12),
     ]  # fmt: skip
 
 

@@ -116,12 +116,10 @@ def _messages(stage: Stage, s: Scope) -> list[Panel]:
 
 def _tables(s: Scope) -> list[Panel]:
     return [
-        series("Keys", "Keys in each table, as RocksDB estimates them.", COUNT,
-               Query(f'sum by (worker, table) ({s("table_keys")})', "{{worker}} {{table}}")),
         series("Size", "Size of each table in files and in memory.", Look("bytes", least=0),
-               Query(f'sum by (worker, table) ({s("table_size_bytes")})', "{{worker}} {{table}}")),
+               Query(f'sum by (worker, table) ({s("table_size_bytes")})', "{{worker}} {{table}}"), width=12),
         series("Operations", "Reads and writes of tables, as Faust counts them.", Look("ops", least=0),
-               Query(s.rate("faust_table_operations_total", by="table, operation"), "{{table}} {{operation}}")),
+               Query(s.rate("faust_table_operations_total", by="table, operation"), "{{table}} {{operation}}"), width=12),
         series("Recovery", "Duration of the last table recovery.", SECONDS,
                Query(f'max by (worker) ({s("table_recovery_seconds")})', "{{worker}}"), width=12),
         series("Rebalances", "Completed assignments of partitions.", PER_MINUTE,
