@@ -105,7 +105,8 @@ def _tables() -> list[Panel]:
         series("Recovery", "Duration of the last table recovery.", SECONDS,
                Query(f'max by (stage, broker) ({S("table_recovery_seconds")})', WHO), width=12),
         series("Operations", "Reads and writes of tables, as Faust counts them.", Look("ops", least=0),
-               Query(S.rate("faust_table_operations_total", by="worker, operation"), "{{worker}} {{operation}}"), width=12),
+               Query(S.rate("faust_table_operations_total", by="worker, operation"), "{{worker}} {{operation}}"),
+               width=12),
         series("Checkpoints", "Strategy states written to their table.", PER_MINUTE,
                Query(S.a_minute("strategy_checkpoints_total"), "checkpoints"), width=12),
     ]  # fmt: skip
