@@ -22,6 +22,7 @@ STOP_ORDER = (
 )
 
 OUTSIDE = frozenset({"session", "socket", "order book", "preflight", "lease"})  # conditions of workers
+CATCHING_UP = frozenset({"lag"})  # of one that has started and works
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,13 @@ def stop_groups(workers: list[Planned]) -> list[list[str]]:
 
 
 async def is_ready(port: int, *, waits: bool = False) -> bool:
-    """True when the worker says so, or when it `waits` and lacks only what is not in this stack's power."""
+    """True when the worker says so or only catches up; one that `waits` may lack what is not in this stack's power."""
+    tolerated = CATCHING_UP | OUTSIDE if waits else CATCHING_UP
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session,
             session.get(f"http://{ports.HOST}:{port}/readyz") as answer,
         ):
-            return answer.status == 200 or (waits and OUTSIDE.issuperset((await answer.json())["reasons"]))
+            return answer.status == 200 or tolerated.issuperset((await answer.json())["reasons"])
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError):
         return False

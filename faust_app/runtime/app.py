@@ -21,6 +21,7 @@ from faust_app.runtime.faust_metrics import faust_monitor
 from faust_app.runtime.health import HealthServer
 from faust_app.runtime.inspect import register_inspect
 from faust_app.runtime.kafka_watch import KafkaWatch
+from faust_app.runtime.lag_watch import LagWatch
 from faust_app.runtime.lifecycle import WorkerState, die
 from faust_app.runtime.logging import configure_logging
 from faust_app.runtime.publisher import SEND_FAILURES, Publisher
@@ -97,6 +98,7 @@ class Worker:
         self.app.on_partitions_revoked.connect(self._on_revoked)
         self.background("table sizes", self._show_tables)
         self.background("kafka", KafkaWatch(self.state, self._kafka_client).run)
+        self.background("lag", LagWatch(self.state, self._behind, config.worker.most_lag_messages).run)
 
     def table(self, name: str, help_text: str) -> RawKeyTable:
         """Declare a table of this stage."""
@@ -156,6 +158,9 @@ class Worker:
     def _kafka_client(self) -> Any:
         producer = getattr(self.app.producer, "_producer", None)
         return None if producer is None else producer.client
+
+    async def _behind(self) -> int | None:
+        return None if self.app.producer_only else await self.app.consumer.behind()
 
     def _take_writes(self) -> list[Any]:
         return [write for table in self._tables for write in table.take_pending_writes()]

@@ -152,6 +152,15 @@ class ExactConsumer(driver.Consumer):
         tp = TopicPartition(topic, partition)
         return cast("int | None", await self._thread.call_thread(consumer.committed, tp))
 
+    async def behind(self) -> int | None:
+        """Messages in our partitions that are not handled yet; None while no position is known."""
+        known = [tp for tp in cast(list[TP], self.offsets.partitions()) if not self._is_changelog_tp(tp)]
+        reached = {tp: offset for tp in known if (offset := self.offsets.reached(tp)) is not None}
+        if not reached:
+            return None
+        ends = await self.highwaters(*reached)
+        return sum(max(0, ends[tp] - offset) for tp, offset in reached.items())
+
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
         """Seek changelog partitions, before recovery."""
         self._seeks += 1

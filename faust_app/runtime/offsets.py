@@ -64,13 +64,17 @@ class OffsetTracker:
 
     def committable(self, tp: Hashable) -> int | None:
         """The offset to commit, or None when that is no progress."""
+        reached, committed = self.reached(tp), self.committed_offset(tp)
+        if reached is None or (committed is not None and reached <= committed):
+            return None
+        return reached
+
+    def reached(self, tp: Hashable) -> int | None:
+        """The offset before which everything was handled, None when nobody knows."""
         partition = self._partitions.get(tp)
         if partition is None or partition.expected is None:
             return None
-        reached = next(iter(partition.outstanding), partition.expected)
-        if partition.committed is not None and reached <= partition.committed:
-            return None
-        return reached
+        return next(iter(partition.outstanding), partition.expected)
 
     def committed(self, tp: Hashable, offset: int) -> None:
         """Kafka has `offset` as the group's position."""

@@ -247,6 +247,9 @@ class WorkerSettings(Section):
 
     data_directory: Path = Field(Path(".local/tables"), description="RocksDB tables")
     web_host: str = Field("127.0.0.1", description="interface of /metrics, /livez and /readyz")
+    most_lag_messages: int = Field(
+        2_000, ge=1, description="messages waiting for a worker; more than these for 5 s and it is not ready"
+    )
     checkpoint_seconds: int = Field(10, ge=1, description="event seconds between strategy checkpoints")
     snapshot_seconds: int = Field(1, ge=1, description="event seconds between snapshots while marks move")
 
@@ -282,6 +285,10 @@ class StackSettings(Section):
 
     state_directory: Path = Field(Path(STATE_DIRECTORY), description="data, logs and sockets of the local stack")
     web_port_base: Port = Field(16600, description="first port tried for the workers' pages")
+    prometheus_port: Port = Field(19090, description="port of Prometheus, with `up --observe`")
+    alertmanager_port: Port = Field(19093, description="port of Alertmanager, with `up --observe`")
+    prometheus_days: int = Field(15, ge=1, description="how long Prometheus keeps figures")
+    prometheus_megabytes: int = Field(1_000, ge=100, description="most room for them; the oldest go first")
     sandbox_port: Port = Field(18000, description="port of the sandbox exchange")
     sandbox_seed: int = Field(0, description="seed of the synthetic market")
     sandbox_symbols: int = Field(50, ge=1, le=9000, description="instruments of the synthetic market")

@@ -69,6 +69,9 @@ class Thread:
     def highwater(self, tp: TP) -> int:
         return 1000
 
+    async def highwaters(self, *partitions: TP) -> dict[TP, int]:
+        return dict.fromkeys(partitions, 1000)
+
     def assignment(self) -> set[TP]:
         return set(self.committed)
 
@@ -230,6 +233,21 @@ async def test_position_zero_and_no_position_start_at_the_logs_beginning(fed: Fe
     assert fed.consumer.offsets.expected(CHANGELOG) is None
     fed.feed(FILLS, 2, 2)
     assert offsets(await fed.read()) == [2], "the log may begin anywhere"
+
+
+async def test_messages_read_and_not_handled_are_behind_and_changelogs_are_not(fed: Fed) -> None:
+    fed.consumer._is_changelog_tp = lambda tp: tp == CHANGELOG
+    assert await fed.consumer.behind() is None
+    fed.consumer.offsets.seek(CHANGELOG, 3)
+    fed.consumer.offsets.seek(FILLS, None)
+    assert await fed.consumer.behind() is None, "where the group stands nobody knows yet"
+    fed.consumer.offsets.seek(TICKS, 995)
+    fed.feed(TICKS, 995, 995, 996)
+    first, second = await fed.read()
+    fed.consumer.complete(second)
+    assert await fed.consumer.behind() == 5
+    fed.consumer.complete(first)
+    assert await fed.consumer.behind() == 3
 
 
 async def test_commit_that_kafka_refused_is_tried_again(fed: Fed) -> None:

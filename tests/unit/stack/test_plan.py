@@ -4,9 +4,10 @@ import socket
 import sys
 
 import pytest
+from aiohttp import web
 
 from faust_app.runtime.settings import Settings
-from stack.plan import Planned, planned_workers, stop_groups
+from stack.plan import Planned, is_ready, planned_workers, stop_groups
 from stack.ports import HOST, any_free
 
 
@@ -53,3 +54,29 @@ def test_worker_gets_its_broker_its_port_and_our_environment(broker: str | None)
     assert [*command.arguments] == [*expected, *(["--broker", broker] if broker else [])]
     assert command.environment == {"ALPHA_PANDA_PROFILE": "sandbox", "ALPHA_PANDA_WEB_PORT": "7000"}
     assert command.name == (f"risk_manager.{broker}" if broker else "ledger")
+
+
+@pytest.mark.parametrize(
+    ("status", "reasons", "waits", "ready"),
+    [
+        (200, [], False, True),
+        (503, ["lag"], False, True),
+        (503, ["lag", "kafka"], False, False),
+        (503, ["session"], False, False),
+        (503, ["session", "lag"], True, True),
+        (503, ["session", "assignment"], True, False),
+    ],
+)
+async def test_a_worker_that_only_catches_up_has_started(
+    status: int, reasons: list[str], waits: bool, ready: bool
+) -> None:
+    async def page(_: web.Request) -> web.Response:
+        return web.json_response({"reasons": dict.fromkeys(reasons, "Some words")}, status=status)
+
+    app = web.Application()
+    app.router.add_get("/readyz", page)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, HOST, 0).start()
+    assert await is_ready(runner.addresses[0][1], waits=waits) is ready
+    await runner.cleanup()
