@@ -10,7 +10,7 @@ INVARIANTS := $(patsubst %,tests/property/test_%.py,accounting order_fold risk r
 HALF := $(wildcard tests/e2e/test_pipeline*.py) tests/e2e/test_replay.py
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run test check unit integration integration-one integration-other prove chaos mutation bench docs format lock clean
+.PHONY: help run tools test check unit integration integration-one integration-other prove chaos mutation bench docs format lock clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,10 @@ $(READY): requirements.lock pyproject.toml
 run: $(READY) ## Set up and run the whole pipeline (ARGS="--for 60s --json out.json")
 	$(BIN)/alpha-panda up $(ARGS)
 
-test: check unit integration ## Set up, then run every check and test
+tools: ## Unpack Prometheus and Alertmanager into .tools, without root, where apt is
+	@$(PYTHON) -m tools.fetch_prometheus
+
+test: tools check unit integration ## Set up, then run every check and test
 
 check: $(READY) ## Lint, types, import layers, generated documents, dashboards and calendar
 	$(BIN)/ruff check .
@@ -76,5 +79,5 @@ lock: $(READY) ## Resolve requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --quiet --output-file requirements.lock
 
-clean: ## Remove the environment and caches (state stays: alpha-panda reset)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+clean: ## Remove the environment, tools and caches (state stays: alpha-panda reset)
+	rm -rf $(VENV) .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
