@@ -44,7 +44,7 @@ from benchmarks.trading_core import (
 )
 from faust_app.runtime.settings import PROJECT
 from models.messages.ticks import Tick
-from stack.run import write_json
+from stack.files import write_json
 from trading.backtest.engine import Backtest, Setup
 from trading.strategies.crossover import Crossover, CrossoverParameters
 

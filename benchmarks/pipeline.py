@@ -24,7 +24,8 @@ import psutil
 
 from faust_app.runtime.settings import PROJECT, load_settings
 from stack.exchange import MarketChoice
-from stack.run import Options, Run, write_json
+from stack.files import write_json
+from stack.run import Options, Run
 from stack.scrape import PREFIX, Scraper, Totals, quantile
 
 SEED = 7

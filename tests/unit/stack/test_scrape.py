@@ -160,3 +160,24 @@ async def test_scraper_reads_pages_and_a_silent_worker_keeps_its_values() -> Non
     await asyncio.gather(scraper.scrape(), scraper.scrape())
     assert scraper.totals.sum("signals_total") == 3
     await scraper.close()
+
+
+async def test_a_page_that_is_none_keeps_the_values_too() -> None:
+    answers = [(200, "alpha_panda_equity_rupees 5.0\n"), (404, "404: Not Found"), (200, "no metrics, but 3 words")]
+
+    async def metrics(_: web.Request) -> web.Response:
+        status, text = answers.pop(0)
+        return web.Response(text=text, status=status)
+
+    app = web.Application()
+    app.router.add_get("/metrics", metrics)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, HOST, 0)
+    await site.start()
+    scraper = Scraper({"ledger": runner.addresses[0][1]})
+    for _ in range(3):
+        await scraper.scrape()
+        assert scraper.totals.sum("equity_rupees") == 5
+    await scraper.close()
+    await runner.cleanup()

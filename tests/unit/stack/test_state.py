@@ -164,7 +164,7 @@ def test_own_files_are_no_strangers(folder: StateFolder) -> None:
     folder.write_overlay({})
     folder.note_session_date(FRIDAY)
     folder.write_pages({})
-    for name in ("kafka", "postgres", "redis", "tables", "logs", "run"):
+    for name in ("kafka", "postgres", "redis", "tables", "logs", "run", "prometheus"):
         (folder.path / name).mkdir()
     assert strangers(folder.path) == []
     (folder.path / "thesis.doc").write_text("")

@@ -109,6 +109,28 @@ async def test_crash_looping_worker_ends_the_run_with_its_last_error(
     assert looping.restarts == 5
 
 
+async def test_one_that_is_not_vital_is_started_again_and_again(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(module, "LONGEST_BACKOFF_SECONDS", 0.001)
+    looping = service("prometheus", "import time; time.sleep(0.2)")
+    looping.is_vital = False
+    await supervisor.start([looping])
+    await until(lambda: looping.restarts > module.MOST_RESTARTS)
+    assert not supervisor._failed.done()
+
+
+async def test_one_that_is_not_vital_has_to_get_ready_once(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_BACKOFF_SECONDS", 0.001)
+    looping = service("prometheus", "import sys; print('bad rule'); sys.exit(1)", lambda: False)
+    looping.is_vital = False
+    with pytest.raises(CannotStay, match="bad rule"):
+        await supervisor.start([looping])
+
+
 async def test_fewer_ends_than_the_limit_are_forgiven(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from stack.process import Command
@@ -23,7 +25,10 @@ def totals() -> Totals:
         ("alpha_panda_signals_denied_total", (("broker", "paper"), ("code", "price_collar"))): 7,
         ("alpha_panda_orders_submitted_total", ()): 33,
         ("alpha_panda_fills_total", ()): 31,
-        ("alpha_panda_consumer_lag_messages", ()): 5,
+        ("alpha_panda_consumer_lag_messages", (("group", "alpha-panda.ledger"), ("partition", "0"))): 4,
+        ("alpha_panda_consumer_lag_messages", (("group", "alpha-panda.risk_manager.paper"), ("partition", "1"))): 1,
+        ("alpha_panda_feed_last_tick_timestamp_seconds", ()): time.time() - 41.25,
+        ("alpha_panda_trading_state", (("broker", "paper"),)): 2.0,
         ("alpha_panda_equity_rupees", (("account", "main"), ("broker", "paper"))): 1000150.0,
         ("alpha_panda_pnl_realised_rupees", (("account", "main"), ("broker", "paper"))): 200.0,
         ("alpha_panda_pnl_unrealised_rupees", (("account", "main"), ("broker", "paper"))): -30.0,
@@ -67,5 +72,6 @@ def test_terminal_shows_figures_money_and_every_process(
     with Watcher(services(ledger=State.RESTARTING, monitor=State.READY), totals(), live=True) as watcher:
         watcher.show(1)
     shown = capsys.readouterr().out
-    for part in ("12,345", "price_collar 7", "+150.00", "1,000,150.00", "ledger", "restarting", "monitor"):
+    parts = ("12,345", "price_collar 7", "+150.00", "1,000,150.00", "halted", "ledger", "restarting", "monitor")
+    for part in (*parts, "last 41.", "messages, 4 of them for ledger"):
         assert part in shown

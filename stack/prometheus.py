@@ -1,0 +1,144 @@
+"""Prometheus and Alertmanager beside the stack, on loopback: configured for one run, their data kept between runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from faust_app.runtime.sections import StackSettings
+from faust_app.runtime.settings import PROJECT
+from stack import ports, programs
+from stack.errors import CannotStart
+from stack.files import replace_file
+from stack.process import Command
+from stack.supervisor import Service
+from stack.targets import FOLDER
+
+SOURCE = PROJECT / "prometheus"
+NAME, ALERTMANAGER = "prometheus", "alertmanager"
+CONFIG, ALERTMANAGER_CONFIG = "prometheus.yml", "alertmanager.yml"
+ANSWER_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Programs:
+    """What is on this machine. Without Alertmanager alerts are shown, but not sent."""
+
+    prometheus: Path
+    alertmanager: Path | None
+
+
+def find_programs() -> Programs:
+    """Raises CannotStart when Prometheus is missing."""
+    found = programs.find(ALERTMANAGER) if (SOURCE / ALERTMANAGER_CONFIG).exists() else None
+    return Programs(programs.required(NAME), found)
+
+
+class Observer:
+    """Both of them for one run of the stack."""
+
+    def __init__(self, found: Programs, state: Path, settings: StackSettings) -> None:
+        """Chooses ports. Raises CannotStart for one that was asked for and is taken."""
+        self._programs = found
+        self._folder = (state / FOLDER).absolute()
+        self._settings = settings
+        self._port = _port(settings, NAME)
+        self._alertmanager_port = None if found.alertmanager is None else _port(settings, ALERTMANAGER)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of their services, in the order to stop them."""
+        return (NAME, ALERTMANAGER)
+
+    def addresses(self) -> dict[str, str]:
+        """Where people look at them, by name."""
+        found = {NAME: _url(self._port)}
+        return found if self._alertmanager_port is None else {**found, ALERTMANAGER: _url(self._alertmanager_port)}
+
+    def services(self) -> list[Service]:
+        """To be supervised, their configuration written. Raises CannotStart when the project's cannot be read."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        text = rendered(SOURCE / CONFIG, prometheus=self._port, alertmanager=self._alertmanager_port)
+        replace_file(self._folder / CONFIG, text)
+        found = [self._service(NAME, self._prometheus(), self._port)]
+        if (port := self._alertmanager_port) is not None:
+            found.append(self._service(ALERTMANAGER, self._alertmanager(port), port))
+        return found
+
+    def _service(self, name: str, arguments: list[str], port: int) -> Service:
+        command = Command(name, arguments)
+        return Service(name, lambda: command, lambda: is_ready(port), is_vital=False)
+
+    def _prometheus(self) -> list[str]:
+        return [
+            str(self._programs.prometheus),
+            f"--config.file={self._folder / CONFIG}",
+            f"--storage.tsdb.path={self._folder / 'data'}",
+            f"--storage.tsdb.retention.time={self._settings.prometheus_days}d",
+            f"--storage.tsdb.retention.size={self._settings.prometheus_megabytes}MB",
+            *_listening(self._port),
+        ]
+
+    def _alertmanager(self, port: int) -> list[str]:
+        return [
+            str(self._programs.alertmanager),
+            f"--config.file={SOURCE / ALERTMANAGER_CONFIG}",
+            f"--storage.path={self._folder / ALERTMANAGER}",
+            "--cluster.listen-address=",  # it is alone
+            *_listening(port),
+        ]
+
+
+def rendered(source: Path, *, prometheus: int, alertmanager: int | None) -> str:
+    """The project's configuration with this run's ports. Rules stay where they are; targets are read beside the file.
+
+    Jobs called `prometheus` and `alertmanager` watch these two themselves.
+    """
+    try:
+        config: dict[str, Any] = yaml.safe_load(source.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise CannotStart(f"{source} cannot be read: {error}") from error
+    own = {NAME: prometheus, ALERTMANAGER: alertmanager}
+    config["rule_files"] = [str(source.parent / pattern) for pattern in config.get("rule_files", ())]
+    jobs = [_at(job, own[job["job_name"]]) if job["job_name"] in own else job for job in config["scrape_configs"]]
+    config["scrape_configs"] = [job for job in jobs if job is not None]
+    alerting = config.pop("alerting", {})
+    senders = [_at(one, alertmanager) for one in alerting.get("alertmanagers", ())]
+    if alertmanager is not None and senders:
+        config["alerting"] = {**alerting, "alertmanagers": senders}
+    return yaml.safe_dump(config, sort_keys=False)
+
+
+def _at(section: Mapping[str, Any], port: int | None) -> dict[str, Any] | None:
+    """A section that looks at `port`; None when there is none to look at."""
+    return None if port is None else {**section, "static_configs": [{"targets": [f"{ports.HOST}:{port}"]}]}
+
+
+def _port(settings: StackSettings, name: str) -> int:
+    key = f"{name}_port"
+    return ports.choose(name.capitalize(), getattr(settings, key), type(settings).model_fields[key].default)
+
+
+def _url(port: int) -> str:
+    return f"http://{ports.HOST}:{port}"
+
+
+def _listening(port: int) -> list[str]:
+    return [f"--web.listen-address={ports.HOST}:{port}", f"--web.external-url={_url(port)}"]
+
+
+async def is_ready(port: int) -> bool:
+    """True when it answers that it is."""
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS)) as session,
+            session.get(f"{_url(port)}/-/ready") as answer,
+        ):
+            return answer.status == 200
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False

@@ -1,0 +1,187 @@
+"""Prometheus' configuration for one run, its targets, where its programs are; Prometheus itself is in the e2e tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from faust_app.runtime.sections import StackSettings
+from stack import programs
+from stack import prometheus as module
+from stack.errors import CannotStart
+from stack.plan import Planned
+from stack.ports import HOST, any_free
+from stack.prometheus import Observer, Programs, find_programs, rendered
+from stack.targets import forget_targets, targets_file, write_targets
+from tests.promtools import required
+
+SOURCE = """
+global: {scrape_interval: 5s}
+rule_files: [rules/*.yml]
+alerting:
+  alert_relabel_configs: []
+  alertmanagers:
+    - scheme: http
+      static_configs: [{targets: ["127.0.0.1:9093"]}]
+scrape_configs:
+  - job_name: alpha-panda
+    honor_labels: true
+    file_sd_configs: [{files: ["targets/*.json"]}]
+  - job_name: prometheus
+    static_configs: [{targets: ["127.0.0.1:9090"]}]
+  - job_name: alertmanager
+    metrics_path: /metrics
+    static_configs: [{targets: ["127.0.0.1:9093"]}]
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    file = tmp_path / "project" / "prometheus.yml"
+    file.parent.mkdir()
+    file.write_text(SOURCE)
+    return file
+
+
+def jobs(text: str) -> dict[str, Any]:
+    return {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
+
+
+def test_ports_of_the_run_are_in_the_configuration_and_the_rest_is_as_it_was(source: Path) -> None:
+    text = rendered(source, prometheus=1111, alertmanager=2222)
+    config, before = yaml.safe_load(text), yaml.safe_load(SOURCE)
+    assert config["rule_files"] == [str(source.parent / "rules/*.yml")]
+    assert jobs(text)["alpha-panda"] == before["scrape_configs"][0]
+    assert jobs(text)["prometheus"]["static_configs"] == [{"targets": ["127.0.0.1:1111"]}]
+    assert jobs(text)["alertmanager"]["static_configs"] == [{"targets": ["127.0.0.1:2222"]}]
+    assert config["alerting"] == {
+        "alert_relabel_configs": [],
+        "alertmanagers": [{"scheme": "http", "static_configs": [{"targets": ["127.0.0.1:2222"]}]}],
+    }
+    assert config["global"] == before["global"]
+
+
+def test_without_alertmanager_nobody_is_asked_to_send(source: Path) -> None:
+    text = rendered(source, prometheus=1111, alertmanager=None)
+    assert "alerting" not in yaml.safe_load(text)
+    assert jobs(text).keys() == {"alpha-panda", "prometheus"}
+
+
+def test_configuration_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match=r"nothing\.yml cannot be read: "):
+        rendered(tmp_path / "nothing.yml", prometheus=1, alertmanager=None)
+
+
+def observer(folder: Path, alertmanager: Path | None, **settings: Any) -> Observer:
+    given = {"prometheus_port": any_free(), "alertmanager_port": any_free(), **settings}
+    return Observer(Programs(Path("/bin/prometheus"), alertmanager), folder, StackSettings.model_validate(given))
+
+
+def test_everything_listens_on_loopback_and_data_are_in_the_state_folder(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SOURCE", source.parent)
+    one = observer(tmp_path / "state", Path("/bin/alertmanager"), prometheus_days=3, prometheus_megabytes=200)
+    first, second = (service.command().arguments for service in one.services())
+    addresses = one.addresses()
+    for arguments, name in ((first, "prometheus"), (second, "alertmanager")):
+        assert f"--web.listen-address={addresses[name].removeprefix('http://')}" in arguments
+        assert addresses[name].startswith(f"http://{HOST}:")
+    folder = tmp_path / "state" / "prometheus"
+    assert {f"--storage.tsdb.path={folder}/data", f"--config.file={folder}/prometheus.yml"} <= {*first}
+    assert {"--storage.tsdb.retention.time=3d", "--storage.tsdb.retention.size=200MB"} <= {*first}
+    assert {f"--storage.path={folder}/alertmanager", "--cluster.listen-address="} <= {*second}
+    assert [service.is_vital for service in one.services()] == [False, False]
+    written = (folder / "prometheus.yml").read_text()
+    assert jobs(written)["prometheus"]["static_configs"][0]["targets"] == [addresses["prometheus"][len("http://") :]]
+
+
+def test_without_alertmanager_only_prometheus_is_run(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SOURCE", source.parent)
+    one = observer(tmp_path, None)
+    assert [service.name for service in one.services()] == ["prometheus"]
+    assert one.addresses().keys() == {"prometheus"}
+
+
+def test_a_taken_port_that_was_asked_for_is_refused(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        with pytest.raises(CannotStart, match=f"^Port {port} for Prometheus is taken"):
+            observer(tmp_path, None, prometheus_port=port)
+
+
+def test_targets_name_the_stage_broker_and_worker_of_every_page(tmp_path: Path) -> None:
+    write_targets(tmp_path, [Planned("risk_manager", "paper", 7001), Planned("ledger", None, 7002)])
+    assert json.loads(targets_file(tmp_path).read_text()) == [
+        {
+            "targets": ["127.0.0.1:7001"],
+            "labels": {"stage": "risk_manager", "broker": "paper", "worker": "risk_manager.paper"},
+        },
+        {"targets": ["127.0.0.1:7002"], "labels": {"stage": "ledger", "broker": "shared", "worker": "ledger"}},
+    ]
+    assert [file.name for file in targets_file(tmp_path).parent.iterdir()] == ["workers.json"]
+    forget_targets(tmp_path)
+    forget_targets(tmp_path)
+    assert not targets_file(tmp_path).exists()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One without any program, and an empty folder of tools."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    monkeypatch.setattr(programs, "TOOLS", tools)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return tools
+
+
+def install(folder: Path, name: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("#!/bin/sh\n")
+    (folder / name).chmod(0o755)
+    return folder / name
+
+
+def test_programs_are_found_in_the_path_first_and_then_in_tools(machine: Path, tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="^Prometheus is not installed"):
+        find_programs()
+    ours = install(machine, "prometheus")
+    assert find_programs().prometheus == ours
+    theirs = install(tmp_path / "bin", "prometheus")
+    assert find_programs().prometheus == theirs
+
+
+def test_alertmanager_has_another_name_in_debian_and_needs_a_configuration(
+    machine: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SOURCE", source.parent)
+    install(machine, "prometheus")
+    found = install(machine, "prometheus-alertmanager")
+    assert find_programs().alertmanager is None
+    (source.parent / "alertmanager.yml").write_text("route: {}")
+    assert find_programs().alertmanager == found
+
+
+def test_real_promtool_takes_what_is_rendered(source: Path, tmp_path: Path) -> None:
+    promtool = required("promtool")
+    (source.parent / "rules").mkdir()
+    (source.parent / "rules" / "one.yml").write_text("groups: [{name: a, rules: [{record: 'a:b', expr: up}]}]")
+    file = tmp_path / "prometheus.yml"
+    file.write_text(rendered(source, prometheus=any_free(), alertmanager=any_free()))
+    write_targets(tmp_path, [Planned("ledger", None, 7002)])
+    done = subprocess.run(
+        [promtool, "check", "config", file], capture_output=True, text=True, env=dict(os.environ), check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "SUCCESS: 1 rules found" in done.stdout
