@@ -59,11 +59,15 @@ def own_ports() -> dict[str, str]:
         "ALPHA_PANDA__REDIS__PORT": str(any_free()),
         "ALPHA_PANDA__STACK__SANDBOX_PORT": str(any_free()),
         "ALPHA_PANDA__STACK__WEB_PORT_BASE": str(any_free()),
+        "ALPHA_PANDA__STACK__PROMETHEUS_PORT": str(any_free()),
+        "ALPHA_PANDA__STACK__ALERTMANAGER_PORT": str(any_free()),
     }
 
 
 class RunningStack:
     """`alpha-panda up` as a child process on a state folder of its own."""
+
+    options: tuple[str, ...] = ()  # of the command
 
     def __init__(self, folder: Path, profile: str, **variables: str) -> None:
         self.state = folder / "state"
@@ -80,7 +84,7 @@ class RunningStack:
 
     def start(self) -> None:
         """Start, and wait until every worker is ready."""
-        arguments = [*COMMAND, "up", "--no-view", "--json", str(self.summary_file)]
+        arguments = [*COMMAND, "up", "--no-view", "--json", str(self.summary_file), *self.options]
         with self.output.open("wb") as log:
             self._process = subprocess.Popen(
                 arguments, cwd=PROJECT, env=self.environment, stdout=log, stderr=log, start_new_session=True

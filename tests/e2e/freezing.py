@@ -1,4 +1,4 @@
-"""Freezes a dependency of a running stack: it keeps its connections and answers nothing."""
+"""Freezes a dependency or a worker of a running stack: it keeps its connections and answers nothing."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ MARKS = {
 
 @contextmanager
 def frozen(stack: RunningStack, name: str) -> Iterator[None]:
-    """Stop every process of a dependency for a while."""
-    family = [child for child in stack.children() if MARKS[name] in " ".join(child.cmdline())]
+    """Stop every process of a dependency, or a worker, for a while."""
+    mark = MARKS.get(name, f"worker {name.replace('.', ' --broker ')}")
+    family = [child for child in stack.children() if mark in " ".join(child.cmdline())]
     family += [below for child in family for below in child.children(recursive=True) if below not in family]
     assert family, f"no process of {name} found"
     for child in family:

@@ -5,51 +5,21 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import requests
 
-from brokers.zerodha.session import SessionStore, login
 from stack.scrape import Samples
 from tests.e2e.books import assert_positions, open_orders, undecided
 from tests.e2e.freezing import frozen
-from tests.running_stack import RunningStack, metrics, wait_for
+from tests.e2e.live_stack import LIVE, LiveStack
+from tests.running_stack import metrics, wait_for
 
 BROKER = "zerodha"
 ENGINE = "trading_engine.zerodha"
 BLOCKING = "position_foreign"
-
-
-class LiveStack(RunningStack):
-    """Also asks the exchange."""
-
-    @property
-    def root(self) -> str:
-        """The exchange's REST root."""
-        return f"http://127.0.0.1:{self.environment['ALPHA_PANDA__STACK__SANDBOX_PORT']}"
-
-    def exchange(self, method: str, path: str, body: Any = None, *, is_sure: bool = True, **form: Any) -> Any:
-        """What its operator does; when it is not sure to work, a refusal is no failure."""
-        answer = requests.request(method, f"{self.root}/sandbox{path}", json=body, data=form or None, timeout=10)
-        assert answer.ok or not is_sure, answer.text
-        return answer.json()
-
-    def log_in(self) -> None:
-        """As `alpha-panda login` does."""
-        key, secret, session_key = (
-            (self.state / "run" / f"kite-{name}").read_text() for name in ("api-key", "api-secret", "session-key")
-        )
-        asked = self.exchange("POST", "/request_token", api_key=key, api_secret=secret)
-        session = login(self.root, key, secret, asked["data"]["request_token"], time.time())
-        SessionStore(self.state / "run" / "kite-session", session_key).write(session)
-
-    def placed(self) -> list[dict[str, Any]]:
-        """Our orders in the exchange's book."""
-        return [one for one in self.exchange("GET", "/orders")["data"] if one["tag"]]
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +27,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     running = LiveStack(
         tmp_path_factory.mktemp("live"),
         "sandbox",
-        ALPHA_PANDA__BROKERS__ZERODHA__EXECUTION="live",
-        ALPHA_PANDA__BROKERS__ZERODHA__RECONCILE_SECONDS="2",
-        ALPHA_PANDA__SEED__STRATEGIES_FILE="tests/e2e/live_strategies.yaml",
-        ALPHA_PANDA__STACK__SANDBOX_SYMBOLS="20",
+        **LIVE,
     )
     try:
         running.start()
