@@ -11,8 +11,8 @@ import aiohttp
 import yaml
 
 from faust_app.runtime.sections import StackSettings
-from faust_app.runtime.settings import PROJECT
-from stack import ports, programs
+from faust_app.runtime.settings import PROJECT, Settings
+from stack import alertmanager, ports, programs
 from stack.errors import CannotStart
 from stack.files import replace_file
 from stack.process import Command
@@ -35,20 +35,19 @@ class Programs:
 
 def find_programs() -> Programs:
     """Raises CannotStart when Prometheus is missing."""
-    found = programs.find(ALERTMANAGER) if (SOURCE / ALERTMANAGER_CONFIG).exists() else None
-    return Programs(programs.required(NAME), found)
+    return Programs(programs.required(NAME), programs.find(ALERTMANAGER))
 
 
 class Observer:
     """Both of them for one run of the stack."""
 
-    def __init__(self, found: Programs, state: Path, settings: StackSettings) -> None:
+    def __init__(self, found: Programs, state: Path, settings: Settings) -> None:
         """Chooses ports. Raises CannotStart for one that was asked for and is taken."""
         self._programs = found
         self._folder = (state / FOLDER).absolute()
         self._settings = settings
-        self._port = _port(settings, NAME)
-        self._alertmanager_port = None if found.alertmanager is None else _port(settings, ALERTMANAGER)
+        self._port = _port(settings.stack, NAME)
+        self._alertmanager_port = None if found.alertmanager is None else _port(settings.stack, ALERTMANAGER)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,11 +59,27 @@ class Observer:
         found = {NAME: _url(self._port)}
         return found if self._alertmanager_port is None else {**found, ALERTMANAGER: _url(self._alertmanager_port)}
 
-    def services(self) -> list[Service]:
-        """To be supervised, their configuration written. Raises CannotStart when the project's cannot be read."""
+    def prepare(self) -> None:
+        """Write their configuration. Raises CannotStart, and ConfigurationError for what the settings say wrong."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        text = rendered(SOURCE / CONFIG, prometheus=self._port, alertmanager=self._alertmanager_port)
+        text = rendered(SOURCE / CONFIG, own=self._port, sender=self._alertmanager_port)
         replace_file(self._folder / CONFIG, text)
+        if self._alertmanager_port is not None:
+            alertmanager.write(self._settings.alerting, self._folder / ALERTMANAGER_CONFIG)
+
+    def forget_secrets(self) -> None:
+        """The run is over; Alertmanager's configuration may have a token in it."""
+        (self._folder / ALERTMANAGER_CONFIG).unlink(missing_ok=True)
+
+    def told(self) -> list[str]:
+        """What `up` says of them: where people look at them, and whom they tell."""
+        found = [f"{name.capitalize()} is at {address}" for name, address in self.addresses().items()]
+        if self._alertmanager_port is None:
+            return [*found, "Alertmanager is not installed: alerts are shown and sent to nobody"]
+        return found + alertmanager.told(self._settings.alerting)
+
+    def services(self) -> list[Service]:
+        """To be supervised, once `prepare` has been called."""
         found = [self._service(NAME, self._prometheus(), self._port)]
         if (port := self._alertmanager_port) is not None:
             found.append(self._service(ALERTMANAGER, self._alertmanager(port), port))
@@ -79,37 +94,39 @@ class Observer:
             str(self._programs.prometheus),
             f"--config.file={self._folder / CONFIG}",
             f"--storage.tsdb.path={self._folder / 'data'}",
-            f"--storage.tsdb.retention.time={self._settings.prometheus_days}d",
-            f"--storage.tsdb.retention.size={self._settings.prometheus_megabytes}MB",
+            f"--storage.tsdb.retention.time={self._settings.stack.prometheus_days}d",
+            f"--storage.tsdb.retention.size={self._settings.stack.prometheus_megabytes}MB",
             *_listening(self._port),
         ]
 
     def _alertmanager(self, port: int) -> list[str]:
         return [
             str(self._programs.alertmanager),
-            f"--config.file={SOURCE / ALERTMANAGER_CONFIG}",
+            f"--config.file={self._folder / ALERTMANAGER_CONFIG}",
             f"--storage.path={self._folder / ALERTMANAGER}",
             "--cluster.listen-address=",  # it is alone
             *_listening(port),
         ]
 
 
-def rendered(source: Path, *, prometheus: int, alertmanager: int | None) -> str:
-    """The project's configuration with this run's ports. Rules stay where they are; targets are read beside the file.
+def rendered(source: Path, *, own: int, sender: int | None) -> str:
+    """The project's configuration with this run's ports, its own and Alertmanager's.
 
+    Rules stay where they are; targets are read beside the file.
     Jobs called `prometheus` and `alertmanager` watch these two themselves.
     """
     try:
         config: dict[str, Any] = yaml.safe_load(source.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise CannotStart(f"{source} cannot be read: {error}") from error
-    own = {NAME: prometheus, ALERTMANAGER: alertmanager}
+    watched = {NAME: own, ALERTMANAGER: sender}
     config["rule_files"] = [str(source.parent / pattern) for pattern in config.get("rule_files", ())]
-    jobs = [_at(job, own[job["job_name"]]) if job["job_name"] in own else job for job in config["scrape_configs"]]
+    scraped = config["scrape_configs"]
+    jobs = [_at(job, watched[job["job_name"]]) if job["job_name"] in watched else job for job in scraped]
     config["scrape_configs"] = [job for job in jobs if job is not None]
     alerting = config.pop("alerting", {})
-    senders = [_at(one, alertmanager) for one in alerting.get("alertmanagers", ())]
-    if alertmanager is not None and senders:
+    senders = [_at(one, sender) for one in alerting.get("alertmanagers", ())]
+    if sender is not None and senders:
         config["alerting"] = {**alerting, "alertmanagers": senders}
     return yaml.safe_dump(config, sort_keys=False)
 

@@ -145,7 +145,8 @@ class Run:
         self._settings = load_settings(self._settings.profile)  # without what a dead run left in the overlay
         at = infrastructure.choose_endpoints(self._settings, self._state.path)
         if self._options.observe is not None:
-            self._observer = Observer(self._options.observe, self._state.path, self._settings.stack)
+            self._observer = Observer(self._options.observe, self._state.path, self._settings)
+            self._observer.prepare()
         told = self._settings.model_dump(mode="json", include=TOLD)
         overlay: dict[str, Any] = merge(merge(told, at.overlay()), dict(self._options.extra))
         overlay = merge({"worker": {"data_directory": str(self._state.path / "tables")}}, overlay)
@@ -214,8 +215,8 @@ class Run:
         if self._observer is None:
             return
         await self._supervisor.start(self._observer.services())
-        for name, address in self._observer.addresses().items():
-            self._say(f"{name.capitalize()} is at {address}")
+        for sentence in self._observer.told():
+            self._say(sentence)
 
     def _environment(self) -> dict[str, str]:
         found = {"ALPHA_PANDA_PROFILE": self._settings.profile}
@@ -275,6 +276,7 @@ class Run:
         """Before anything else: an end that was asked for is no alert."""
         if self._observer is not None:
             await self._supervisor.stop(*self._observer.names)
+            self._observer.forget_secrets()
         forget_targets(self._state.path)
 
     async def _stop_all(self) -> None:

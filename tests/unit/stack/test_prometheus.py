@@ -55,7 +55,7 @@ def jobs(text: str) -> dict[str, Any]:
 
 
 def test_ports_of_the_run_are_in_the_configuration_and_the_rest_is_as_it_was(source: Path) -> None:
-    text = rendered(source, prometheus=1111, alertmanager=2222)
+    text = rendered(source, own=1111, sender=2222)
     config, before = yaml.safe_load(text), yaml.safe_load(SOURCE)
     assert config["rule_files"] == [str(source.parent / "rules/*.yml")]
     assert jobs(text)["alpha-panda"] == before["scrape_configs"][0]
@@ -69,14 +69,14 @@ def test_ports_of_the_run_are_in_the_configuration_and_the_rest_is_as_it_was(sou
 
 
 def test_without_alertmanager_nobody_is_asked_to_send(source: Path) -> None:
-    text = rendered(source, prometheus=1111, alertmanager=None)
+    text = rendered(source, own=1111, sender=None)
     assert "alerting" not in yaml.safe_load(text)
     assert jobs(text).keys() == {"alpha-panda", "prometheus"}
 
 
 def test_configuration_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match=r"nothing\.yml cannot be read: "):
-        rendered(tmp_path / "nothing.yml", prometheus=1, alertmanager=None)
+        rendered(tmp_path / "nothing.yml", own=1, sender=None)
 
 
 def observer(folder: Path, alertmanager: Path | None, **settings: Any) -> Observer:
@@ -178,7 +178,7 @@ def test_real_promtool_takes_what_is_rendered(source: Path, tmp_path: Path) -> N
     (source.parent / "rules").mkdir()
     (source.parent / "rules" / "one.yml").write_text("groups: [{name: a, rules: [{record: 'a:b', expr: up}]}]")
     file = tmp_path / "prometheus.yml"
-    file.write_text(rendered(source, prometheus=any_free(), alertmanager=any_free()))
+    file.write_text(rendered(source, own=any_free(), sender=any_free()))
     write_targets(tmp_path, [Planned("ledger", None, 7002)])
     done = subprocess.run(
         [promtool, "check", "config", file], capture_output=True, text=True, env=dict(os.environ), check=False
