@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from faust_app.runtime.sections import StackSettings
+from faust_app.runtime.settings import Settings
 from stack import programs
 from stack import prometheus as module
 from stack.errors import CannotStart
@@ -79,9 +79,10 @@ def test_configuration_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> No
         rendered(tmp_path / "nothing.yml", own=1, sender=None)
 
 
-def observer(folder: Path, alertmanager: Path | None, **settings: Any) -> Observer:
-    given = {"prometheus_port": any_free(), "alertmanager_port": any_free(), **settings}
-    return Observer(Programs(Path("/bin/prometheus"), alertmanager), folder, StackSettings.model_validate(given))
+def observer(folder: Path, alertmanager: Path | None, alerting: dict[str, Any] | None = None, **stack: Any) -> Observer:
+    given = {"prometheus_port": any_free(), "alertmanager_port": any_free(), **stack}
+    settings = Settings.model_validate({"stack": given, "alerting": alerting or {}})
+    return Observer(Programs(Path("/bin/prometheus"), alertmanager), folder, settings)
 
 
 def test_everything_listens_on_loopback_and_data_are_in_the_state_folder(
@@ -89,27 +90,50 @@ def test_everything_listens_on_loopback_and_data_are_in_the_state_folder(
 ) -> None:
     monkeypatch.setattr(module, "SOURCE", source.parent)
     one = observer(tmp_path / "state", Path("/bin/alertmanager"), prometheus_days=3, prometheus_megabytes=200)
+    one.prepare()
     first, second = (service.command().arguments for service in one.services())
     addresses = one.addresses()
     for arguments, name in ((first, "prometheus"), (second, "alertmanager")):
         assert f"--web.listen-address={addresses[name].removeprefix('http://')}" in arguments
         assert addresses[name].startswith(f"http://{HOST}:")
+        assert f"{name.capitalize()} is at {addresses[name]}" in one.told()
     folder = tmp_path / "state" / "prometheus"
     assert {f"--storage.tsdb.path={folder}/data", f"--config.file={folder}/prometheus.yml"} <= {*first}
     assert {"--storage.tsdb.retention.time=3d", "--storage.tsdb.retention.size=200MB"} <= {*first}
-    assert {f"--storage.path={folder}/alertmanager", "--cluster.listen-address="} <= {*second}
+    assert {f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/alertmanager"} <= {*second}
+    assert "--cluster.listen-address=" in second
     assert [service.is_vital for service in one.services()] == [False, False]
     written = (folder / "prometheus.yml").read_text()
     assert jobs(written)["prometheus"]["static_configs"][0]["targets"] == [addresses["prometheus"][len("http://") :]]
 
 
-def test_without_alertmanager_only_prometheus_is_run(
+def test_without_alertmanager_only_prometheus_is_run_and_says_so(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "SOURCE", source.parent)
     one = observer(tmp_path, None)
+    one.prepare()
     assert [service.name for service in one.services()] == ["prometheus"]
     assert one.addresses().keys() == {"prometheus"}
+    assert one.told()[-1] == "Alertmanager is not installed: alerts are shown and sent to nobody"
+
+
+def test_secrets_of_receivers_are_its_owners_and_gone_after_the_run(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SOURCE", source.parent)
+    token = tmp_path / "token"
+    token.write_text("12:s3cret")
+    one = observer(tmp_path, Path("/bin/a"), {"telegram_chat_id": 5, "telegram_token_file": token})
+    one.prepare()
+    file = tmp_path / "prometheus" / "alertmanager.yml"
+    assert "12:s3cret" in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert not [part for service in one.services() for part in service.command().arguments if "s3cret" in part]
+    assert not [sentence for sentence in one.told() if "s3cret" in sentence]
+    one.forget_secrets()
+    one.forget_secrets()
+    assert not file.exists()
 
 
 def test_a_taken_port_that_was_asked_for_is_refused(tmp_path: Path) -> None:
@@ -162,14 +186,10 @@ def test_programs_are_found_in_the_path_first_and_then_in_tools(machine: Path, t
     assert find_programs().prometheus == theirs
 
 
-def test_alertmanager_has_another_name_in_debian_and_needs_a_configuration(
-    machine: Path, source: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "SOURCE", source.parent)
+def test_alertmanager_has_another_name_in_debian_and_may_be_missing(machine: Path) -> None:
     install(machine, "prometheus")
-    found = install(machine, "prometheus-alertmanager")
     assert find_programs().alertmanager is None
-    (source.parent / "alertmanager.yml").write_text("route: {}")
+    found = install(machine, "prometheus-alertmanager")
     assert find_programs().alertmanager == found
 
 
