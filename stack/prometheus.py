@@ -13,16 +13,18 @@ import yaml
 from faust_app.runtime.sections import StackSettings
 from faust_app.runtime.settings import PROJECT, Settings
 from stack import alertmanager, ports, programs
-from stack.errors import CannotStart
+from stack.errors import CannotStart, CannotStay
 from stack.files import replace_file
 from stack.process import Command
-from stack.supervisor import Service
+from stack.supervisor import Service, Supervisor
 from stack.targets import FOLDER
 
 SOURCE = PROJECT / "prometheus"
 NAME, ALERTMANAGER = "prometheus", "alertmanager"
 CONFIG, ALERTMANAGER_CONFIG = "prometheus.yml", "alertmanager.yml"
 ANSWER_SECONDS = 2.0
+READY_SECONDS = 30.0
+SENT_TO_NOBODY = "Alerts are shown and sent to nobody"
 
 
 @dataclass(frozen=True)
@@ -49,16 +51,6 @@ class Observer:
         self._port = _port(settings.stack, NAME)
         self._alertmanager_port = None if found.alertmanager is None else _port(settings.stack, ALERTMANAGER)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of their services, in the order to stop them."""
-        return (NAME, ALERTMANAGER)
-
-    def addresses(self) -> dict[str, str]:
-        """Where people look at them, by name."""
-        found = {NAME: _url(self._port)}
-        return found if self._alertmanager_port is None else {**found, ALERTMANAGER: _url(self._alertmanager_port)}
-
     def prepare(self) -> None:
         """Write their configuration. Raises CannotStart, and ConfigurationError for what the settings say wrong."""
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -71,23 +63,34 @@ class Observer:
         """The run is over; Alertmanager's configuration may have a token in it."""
         (self._folder / ALERTMANAGER_CONFIG).unlink(missing_ok=True)
 
-    def told(self) -> list[str]:
-        """What `up` says of them: where people look at them, and whom they tell."""
-        found = [f"{name.capitalize()} is at {address}" for name, address in self.addresses().items()]
-        if self._alertmanager_port is None:
-            return [*found, "Alertmanager is not installed: alerts are shown and sent to nobody"]
-        return found + alertmanager.told(self._settings.alerting)
+    async def start(self, supervisor: Supervisor) -> list[str]:
+        """Start both, once `prepare` has been called; what people are told of them.
 
-    def services(self) -> list[Service]:
-        """To be supervised, once `prepare` has been called."""
-        found = [self._service(NAME, self._prometheus(), self._port)]
-        if (port := self._alertmanager_port) is not None:
-            found.append(self._service(ALERTMANAGER, self._alertmanager(port), port))
-        return found
+        Raises CannotStay when Prometheus does not start. Without Alertmanager alerts are shown, but not sent.
+        """
+        await supervisor.start([self._service(NAME, self._prometheus(), self._port)])
+        return [f"Prometheus is at {_url(self._port)}", *await self._start_sender(supervisor)]
+
+    async def _start_sender(self, supervisor: Supervisor) -> list[str]:
+        port = self._alertmanager_port
+        if port is None or self._programs.alertmanager is None:
+            return [f"{SENT_TO_NOBODY}. {programs.how_to_install(ALERTMANAGER)}"]
+        arguments = self._alertmanager(self._programs.alertmanager, port)
+        try:
+            await supervisor.start([self._service(ALERTMANAGER, arguments, port)])
+        except CannotStay as error:
+            await supervisor.stop(ALERTMANAGER)
+            return [f"{SENT_TO_NOBODY}: {error}"]
+        return [f"Alertmanager is at {_url(port)}", *alertmanager.told(self._settings.alerting)]
+
+    async def stop(self, supervisor: Supervisor) -> None:
+        """Stop both; Alertmanager's configuration may have a token in it, and goes."""
+        await supervisor.stop(NAME, ALERTMANAGER)
+        (self._folder / ALERTMANAGER_CONFIG).unlink(missing_ok=True)
 
     def _service(self, name: str, arguments: list[str], port: int) -> Service:
         command = Command(name, arguments)
-        return Service(name, lambda: command, lambda: is_ready(port), is_vital=False)
+        return Service(name, lambda: command, lambda: is_ready(port), ready_seconds=READY_SECONDS, is_vital=False)
 
     def _prometheus(self) -> list[str]:
         return [
@@ -99,9 +102,9 @@ class Observer:
             *_listening(self._port),
         ]
 
-    def _alertmanager(self, port: int) -> list[str]:
+    def _alertmanager(self, program: Path, port: int) -> list[str]:
         return [
-            str(self._programs.alertmanager),
+            *alertmanager.launch(program),
             f"--config.file={self._folder / ALERTMANAGER_CONFIG}",
             f"--storage.path={self._folder / ALERTMANAGER}",
             "--cluster.listen-address=",  # it is alone

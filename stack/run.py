@@ -212,10 +212,7 @@ class Run:
 
     async def _observe(self) -> None:
         """Prometheus sees the workers once all of them run: a start is no alert."""
-        if self._observer is None:
-            return
-        await self._supervisor.start(self._observer.services())
-        for sentence in self._observer.told():
+        for sentence in await self._observer.start(self._supervisor) if self._observer else ():
             self._say(sentence)
 
     def _environment(self) -> dict[str, str]:
@@ -275,8 +272,7 @@ class Run:
     async def _stop_observing(self) -> None:
         """Before anything else: an end that was asked for is no alert."""
         if self._observer is not None:
-            await self._supervisor.stop(*self._observer.names)
-            self._observer.forget_secrets()
+            await self._observer.stop(self._supervisor)
         forget_targets(self._state.path)
 
     async def _stop_all(self) -> None:

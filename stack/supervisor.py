@@ -42,7 +42,7 @@ class State(StrEnum):
 class Service:
     """A process to keep up. `command` is asked before every start; `probe` tells when it is ready.
 
-    One that is not vital never ends the run, once it was ready: it is started again and again.
+    One that is not vital never ends the run, it is started again and again; who starts it hears when it is not ready.
     """
 
     name: str
@@ -119,7 +119,7 @@ class Supervisor:
             try:
                 await process.start()
             except OSError as error:
-                self._fail(CannotStay(service.name, f"cannot be started: {error}", []))
+                self._fail(service, CannotStay(service.name, f"cannot be started: {error}", []))
                 return
             self._tell_guardian(process.pid, int(process.command.stop_signal))
             if service.unwanted.is_set():  # told to stop while it was being started
@@ -134,9 +134,9 @@ class Supervisor:
             ended.append(now)
             while ended and now - ended[0] > RESTART_WINDOW_SECONDS:
                 ended.popleft()
-            if len(ended) >= MOST_RESTARTS and (service.is_vital or not service.ready.is_set()):
+            if service.is_vital and len(ended) >= MOST_RESTARTS:
                 reason = f"ended {len(ended)} times in {RESTART_WINDOW_SECONDS:.0f} s, last with code {code}"
-                self._fail(CannotStay(service.name, reason, process.last_lines))
+                self._fail(service, CannotStay(service.name, reason, process.last_lines))
                 return
             service.state, service.restarts = State.RESTARTING, service.restarts + 1
             backoff = FIRST_BACKOFF_SECONDS if now - started > STEADY_SECONDS else backoff
@@ -145,8 +145,8 @@ class Supervisor:
             backoff = min(LONGEST_BACKOFF_SECONDS, backoff * 2)
         service.state = State.STOPPED
 
-    def _fail(self, error: CannotStay) -> None:
-        if not self._failed.done():
+    def _fail(self, service: Service, error: CannotStay) -> None:
+        if service.is_vital and not self._failed.done():
             self._failed.set_exception(error)
 
     async def _watch(self, service: Service, process: Process) -> None:
@@ -155,7 +155,7 @@ class Supervisor:
             while not await service.probe():
                 await asyncio.sleep(PROBE_SECONDS)
         except Exception as error:
-            self._fail(CannotStay(service.name, f"cannot be used: {error}", process.last_lines))
+            self._fail(service, CannotStay(service.name, f"cannot be used: {error}", process.last_lines))
             return
         if process.is_running:
             service.state = State.READY

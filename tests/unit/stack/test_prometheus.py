@@ -15,10 +15,11 @@ import yaml
 from faust_app.runtime.settings import Settings
 from stack import programs
 from stack import prometheus as module
-from stack.errors import CannotStart
+from stack.errors import CannotStart, CannotStay
 from stack.plan import Planned
 from stack.ports import HOST, any_free
 from stack.prometheus import Observer, Programs, find_programs, rendered
+from stack.supervisor import Service
 from stack.targets import forget_targets, targets_file, write_targets
 from tests.promtools import required
 
@@ -85,54 +86,89 @@ def observer(folder: Path, alertmanager: Path | None, alerting: dict[str, Any] |
     return Observer(Programs(Path("/bin/prometheus"), alertmanager), folder, settings)
 
 
-def test_everything_listens_on_loopback_and_data_are_in_the_state_folder(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Started:
+    """A supervisor that starts nothing; `refused` does not get ready."""
+
+    def __init__(self, refused: str = "") -> None:
+        self.services: dict[str, Service] = {}
+        self.stopped: list[str] = []
+        self._refused = refused
+
+    async def start(self, services: list[Service]) -> None:
+        for one in services:
+            self.services[one.name] = one
+            if one.name == self._refused:
+                raise CannotStay(one.name, "is not ready after 30 s", ["no such template"])
+
+    async def stop(self, *names: str) -> None:
+        self.stopped += names
+
+    def arguments(self, name: str) -> set[str]:
+        return {*self.services[name].command().arguments}
+
+
+@pytest.fixture
+def project(source: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project's folder of Prometheus."""
     monkeypatch.setattr(module, "SOURCE", source.parent)
-    one = observer(tmp_path / "state", Path("/bin/alertmanager"), prometheus_days=3, prometheus_megabytes=200)
+    return source.parent
+
+
+async def start(one: Observer, supervisor: Any) -> list[str]:
     one.prepare()
-    first, second = (service.command().arguments for service in one.services())
-    addresses = one.addresses()
-    for arguments, name in ((first, "prometheus"), (second, "alertmanager")):
-        assert f"--web.listen-address={addresses[name].removeprefix('http://')}" in arguments
-        assert addresses[name].startswith(f"http://{HOST}:")
-        assert f"{name.capitalize()} is at {addresses[name]}" in one.told()
+    return await one.start(supervisor)
+
+
+async def test_everything_listens_on_loopback_and_data_are_in_the_state_folder(project: Path, tmp_path: Path) -> None:
+    supervisor = Started()
+    ports = {"prometheus_port": any_free(), "alertmanager_port": any_free()}
+    one = observer(tmp_path / "state", Path("/bin/alertmanager"), prometheus_days=3, prometheus_megabytes=200, **ports)
+    said = await start(one, supervisor)
     folder = tmp_path / "state" / "prometheus"
-    assert {f"--storage.tsdb.path={folder}/data", f"--config.file={folder}/prometheus.yml"} <= {*first}
-    assert {"--storage.tsdb.retention.time=3d", "--storage.tsdb.retention.size=200MB"} <= {*first}
-    assert {f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/alertmanager"} <= {*second}
-    assert "--cluster.listen-address=" in second
-    assert [service.is_vital for service in one.services()] == [False, False]
+    for name, port in (("prometheus", ports["prometheus_port"]), ("alertmanager", ports["alertmanager_port"])):
+        assert f"--web.listen-address={HOST}:{port}" in supervisor.arguments(name)
+        assert f"--config.file={folder}/{name}.yml" in supervisor.arguments(name)
+        assert f"{name.capitalize()} is at http://{HOST}:{port}" in said
+    first, second = supervisor.arguments("prometheus"), supervisor.arguments("alertmanager")
+    assert {"--storage.tsdb.retention.time=3d", "--storage.tsdb.retention.size=200MB"} <= first
+    assert f"--storage.tsdb.path={folder}/data" in first
+    assert {f"--storage.path={folder}/alertmanager", "--cluster.listen-address="} <= second
+    assert not any(service.is_vital for service in supervisor.services.values())
     written = (folder / "prometheus.yml").read_text()
-    assert jobs(written)["prometheus"]["static_configs"][0]["targets"] == [addresses["prometheus"][len("http://") :]]
+    assert jobs(written)["prometheus"]["static_configs"] == [{"targets": [f"{HOST}:{ports['prometheus_port']}"]}]
 
 
-def test_without_alertmanager_only_prometheus_is_run_and_says_so(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "SOURCE", source.parent)
-    one = observer(tmp_path, None)
-    one.prepare()
-    assert [service.name for service in one.services()] == ["prometheus"]
-    assert one.addresses().keys() == {"prometheus"}
-    assert one.told()[-1] == "Alertmanager is not installed: alerts are shown and sent to nobody"
+async def test_without_alertmanager_only_prometheus_is_run_and_says_so(project: Path, tmp_path: Path) -> None:
+    supervisor = Started()
+    said = await start(observer(tmp_path, None), supervisor)
+    assert supervisor.services.keys() == {"prometheus"}
+    assert said[-1].startswith("Alerts are shown and sent to nobody. Alertmanager is not installed. ")
 
 
-def test_secrets_of_receivers_are_its_owners_and_gone_after_the_run(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "SOURCE", source.parent)
+async def test_an_alertmanager_that_does_not_start_is_told_and_ends_nothing(project: Path, tmp_path: Path) -> None:
+    supervisor = Started("alertmanager")
+    said = await start(observer(tmp_path, Path("/bin/alertmanager")), supervisor)
+    assert said[-1].startswith("Alerts are shown and sent to nobody: alertmanager is not ready after 30 s; its last")
+    assert supervisor.stopped == ["alertmanager"]
+
+
+async def test_a_prometheus_that_does_not_start_is_an_error(project: Path, tmp_path: Path) -> None:
+    with pytest.raises(CannotStay, match="^prometheus is not ready"):
+        await start(observer(tmp_path, None), Started("prometheus"))
+
+
+async def test_secrets_of_receivers_are_its_owners_and_gone_after_the_run(project: Path, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("12:s3cret")
     one = observer(tmp_path, Path("/bin/a"), {"telegram_chat_id": 5, "telegram_token_file": token})
-    one.prepare()
+    supervisor: Any = Started()
+    said = await start(one, supervisor)
     file = tmp_path / "prometheus" / "alertmanager.yml"
     assert "12:s3cret" in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
-    assert not [part for service in one.services() for part in service.command().arguments if "s3cret" in part]
-    assert not [sentence for sentence in one.told() if "s3cret" in sentence]
-    one.forget_secrets()
-    one.forget_secrets()
+    assert "s3cret" not in " ".join([*said, *supervisor.arguments("prometheus"), *supervisor.arguments("alertmanager")])
+    await one.stop(supervisor)
+    assert supervisor.stopped == ["prometheus", "alertmanager"]
     assert not file.exists()
 
 

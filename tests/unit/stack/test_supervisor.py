@@ -121,14 +121,16 @@ async def test_one_that_is_not_vital_is_started_again_and_again(
     assert not supervisor._failed.done()
 
 
-async def test_one_that_is_not_vital_has_to_get_ready_once(
+async def test_whoever_starts_one_that_is_not_vital_hears_when_it_is_not_ready(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FIRST_BACKOFF_SECONDS", 0.001)
-    looping = service("prometheus", "import sys; print('bad rule'); sys.exit(1)", lambda: False)
+    looping = service("alertmanager", "import sys; print('bad rule'); sys.exit(1)", lambda: False, ready_seconds=2.0)
     looping.is_vital = False
-    with pytest.raises(CannotStay, match="bad rule"):
+    with pytest.raises(CannotStay, match=r"is not ready after 2 s; its last output was:\n  bad rule"):
         await supervisor.start([looping])
+    await supervisor.stop(looping.name)
+    await supervisor.start([service("vital", SLEEP)])
 
 
 async def test_fewer_ends_than_the_limit_are_forgiven(
