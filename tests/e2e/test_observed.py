@@ -30,7 +30,20 @@ UNKNOWN_SECONDS = 30.0  # as long an order may be unknown before it is an alert
 MOST_LAG = 100  # messages; a ledger without PostgreSQL has more waiting soon
 SLOW_SECONDS = 60.0  # for what is neither feed nor orders
 
-UNSET = {  # metrics that this run does not set, and why not
+UNSET = {  # metrics that this run may not set, and why not
+    "alpha_panda_exits_given_up_total": "exits fill here; tests/integration/test_flatten.py",
+    "alpha_panda_exits_overdue_total": "exits fill here; tests/integration/test_flatten.py",
+    "alpha_panda_exits_repriced_total": "exits fill here; tests/integration/test_flatten.py",
+    "alpha_panda_feed_queue_ticks": "a queue that is emptied at once is empty whenever it is scraped",
+    "alpha_panda_notices_total": "nobody has asked for notices",
+    "alpha_panda_order_alarms_total": "no report contradicts its order",
+    "alpha_panda_orders_withdrawn_total": "nothing is flattened; tests/integration/test_flatten.py",
+    "alpha_panda_retries_total": "only a ledger without PostgreSQL tries again; in the long run below",
+    "alpha_panda_send_errors_total": "Kafka does not go away; tests/e2e/test_pipeline_dependencies.py",
+    "alpha_panda_slow_queries_total": "PostgreSQL may be quick",
+    "alpha_panda_strategy_errors_total": "no strategy raises",
+    "alpha_panda_ticks_out_of_order_total": "the sandbox's seconds come in their order",
+    "alpha_panda_unknown_order_statuses_total": "the sandbox says what Kite says",
 }
 UNSEEN = {  # series rules ask for that come only with what they count, or with whom they watch
     "alpha_panda_exits_given_up_total": "no exit fails so often",
@@ -119,20 +132,9 @@ def test_every_rule_is_evaluated_and_reads_what_exists(stack: ObservedStack) -> 
     assert not recorded
 
 
-def test_every_query_of_every_dashboard_has_data(stack: ObservedStack) -> None:
-    wanted = [one for one in queries() if excuse(one[2], is_live=True) is None]
-    assert len(wanted) > 100
-
-    def empty() -> list[tuple[str, str, str]]:
-        return [one for one in wanted if not stack.query(one[2])]
-
-    vanishes(empty, SLOW_SECONDS)
-
-
-def loser(stack: ObservedStack) -> tuple[str, float]:
-    """The account's broker that has lost most today, and how much; falsy while nobody has."""
-    rows = stack.query("-alpha_panda_pnl_day_rupees > 1")
-    return max(((labels["broker"], value) for labels, value in rows), key=lambda row: row[1], default=("", 0.0))
+def day_loss(stack: ObservedStack) -> float:
+    """What paper has lost today; 0 while it has not."""
+    return stack.value('-alpha_panda_pnl_day_rupees{broker="paper"} > 1') or 0.0
 
 
 def done(stack: ObservedStack, *command: str) -> float:
@@ -142,15 +144,16 @@ def done(stack: ObservedStack, *command: str) -> float:
     return began
 
 
-def limit_loss(stack: ObservedStack, broker: str, rupees: float) -> float:
-    """Set the day's limit of an account; when that was done."""
-    return done(stack, "limits", "set", f"max_daily_loss={rupees:.2f}", "--account", broker)
+def limit_loss(stack: ObservedStack, rupees: float) -> float:
+    """Set what paper may lose in a day; when that was done."""
+    return done(stack, "limits", "set", f"max_daily_loss={rupees:.2f}", "--account", "paper")
 
 
 def test_a_silent_feed_garbage_a_foreign_position_and_losses_are_told(stack: ObservedStack, watched: Watched) -> None:
-    wait_for(lambda: loser(stack)[1], "a loss", SLOW_SECONDS)
+    wait_for(lambda: day_loss(stack), "a loss", SLOW_SECONDS)
     wait_for(stack.placed, "orders at the exchange", SLOW_SECONDS)
     assert not watched.alerts.is_firing("NoTicks")
+    stack.exchange("POST", "/faults", {"kind": "unknown_packet", "count": 3})
     with stack.broken("heartbeats_only"), frozen(stack, "ledger"):
         silent = time.monotonic()
         symbol = buy_by_hand(stack)
@@ -158,19 +161,19 @@ def test_a_silent_feed_garbage_a_foreign_position_and_losses_are_told(stack: Obs
         run(send(stack.settings(), "paper.signals.raw", [b"{", b"no message"]))
         sent = time.monotonic()
         halted = done(stack, "halt", "--broker", "paper", "--reason", "a test")
-        broker, loss = loser(stack)
-        near = limit_loss(stack, broker, loss / 0.9)
         watched.fires("DeadLetters", sent, topic="paper.signals.raw.dlq")
         watched.fires("TradingStopped", halted, broker="paper")
         watched.fires("ReconciliationDifference", bought, broker=BROKER)
+        loss = day_loss(stack)  # without ticks it stays what it is
+        near = limit_loss(stack, loss / 0.9)
+        watched.fires("DayLossNear", near, broker="paper")
+        reached = limit_loss(stack, loss * 0.9)
         watched.fires("NoTicks", silent)
-        watched.fires("DayLossNear", near, broker=broker)
-        reached = limit_loss(stack, broker, loss * 0.9)
         watched.fires("WorkerDown", silent, SLOW_SECONDS, worker="ledger")
         watched.fires("SnapshotMissing", silent, SLOW_SECONDS)
-        watched.fires("DayLossReached", reached, broker=broker)
+        watched.fires("DayLossReached", reached, broker="paper")
     ended = time.monotonic()
-    reset = done(stack, "limits", "reset", "--account", broker)
+    reset = done(stack, "limits", "reset", "--account", "paper")
     resumed = done(stack, "resume", "--broker", "paper", "--yes")
     accepted = done(stack, "reconcile", "--accept", "all", "--reason", f"{symbol} was bought by hand", "--yes")
     for name in ("NoTicks", "WorkerDown", "SnapshotMissing"):
@@ -248,6 +251,21 @@ def test_a_ledger_that_falls_behind_and_a_blind_monitor_are_told(stack: Observed
     with frozen(stack, "monitor"):
         watched.fires("MonitorBlind", time.monotonic(), SLOW_SECONDS)
     watched.clears("MonitorBlind", time.monotonic())
+
+
+def test_every_query_of_every_dashboard_has_data(stack: ObservedStack) -> None:
+    wanted = [one for one in queries() if excuse(one[2], is_live=True) is None]
+    assert len(wanted) > 100
+
+    def empty() -> list[tuple[str, str, str]]:
+        return [one for one in wanted if not stack.query(one[2]) and not had_data(stack, one[2])]
+
+    vanishes(empty, SLOW_SECONDS)
+
+
+def had_data(stack: ObservedStack, query: str) -> bool:
+    """True when it found something at some time of the run: a list of alerts is empty while none fires."""
+    return bool(stack.query(f"last_over_time(({query})[{DAY}:15s])"))
 
 
 def is_set(stack: ObservedStack, spec: MetricSpec) -> bool:

@@ -16,6 +16,7 @@ import pytest
 from faust_app.runtime.settings import PROJECT
 from stack.ports import any_free
 from stack.state import StateFolder
+from stack.targets import targets_file
 from tests.running_stack import COMMAND, wait_for
 
 PROMISED = {
@@ -92,6 +93,7 @@ def test_sigterm_ends_a_run_in_order_with_its_summary(up: Up) -> None:
     assert not alive(family)
     assert json.loads(up.summary.read_text()).keys() >= PROMISED
     assert not (up.state / "runtime.yaml").exists()
+    assert not targets_file(up.state).exists(), "workers that were stopped are not down"
     assert "Traceback" not in up.log.read_text()
     names = {file.name for file in (up.state / "logs").iterdir()}
     assert {
@@ -117,6 +119,8 @@ def check_what_others_see(up: Up) -> None:
         "market_feed", "strategy_runner", "risk_manager.paper", "trading_engine.paper",
         "portfolio_manager.paper", "ledger", "monitor",
     ]  # fmt: skip
+    targets = {one["labels"]["worker"]: one["targets"] for one in json.loads(targets_file(up.state).read_text())}
+    assert targets == {row["worker"]: [f"127.0.0.1:{row['port']}"] for row in rows}
     secrets = {(up.state / server / "password").read_text() for server in ("postgres", "redis")}
     arguments = " ".join(argument for one in up.family() for argument in one.cmdline())
     assert not [secret for secret in secrets if secret in arguments]
