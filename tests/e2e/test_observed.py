@@ -227,7 +227,8 @@ def test_a_dead_session_and_a_worker_that_dies_again_and_again_are_told(stack: O
 def kill(stack: ObservedStack, worker: str) -> float:
     """Kill it, and wait until Prometheus has seen its successor; when it was killed."""
     started = f'alpha_panda_worker_start_timestamp_seconds{{worker="{worker}"}}'
-    before, pid = stack.value(started), stack.worker_pid(worker)
+    before = wait_for(lambda: stack.value(started), f"a scrape of {worker}")
+    pid = stack.worker_pid(worker)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     killed = time.monotonic()
