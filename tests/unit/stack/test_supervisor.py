@@ -130,6 +130,10 @@ async def test_whoever_starts_one_that_is_not_vital_hears_when_it_is_not_ready(
     with pytest.raises(CannotStay, match=r"is not ready after 2 s; its last output was:\n  bad rule"):
         await supervisor.start([looping])
     await supervisor.stop(looping.name)
+    absent = service("prometheus", "", lambda: False, ready_seconds=0.5)
+    absent.is_vital, absent.command = False, lambda: Command("prometheus", ["/nowhere/prometheus"])
+    with pytest.raises(CannotStay, match="is not ready"):
+        await supervisor.start([absent])
     await supervisor.start([service("vital", SLEEP)])
 
 
