@@ -33,6 +33,8 @@ MODULES = (
     "backtest",
     "record",
     "reports",
+    "report",
+    "notify",
     "charges",
     "calendar",
     "trace",
