@@ -11,14 +11,13 @@ from typing import Any
 
 
 class NoticeSink:
-    """Takes every message, or refuses the next `refusals`, or keeps callers waiting while `open` is not set."""
+    """Takes messages, but the next `refusals` of those whose title has `refused` in it."""
 
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
         self.refusals = 0
+        self.refused = ""
         self.calls = 0
-        self.open = threading.Event()
-        self.open.set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -42,7 +41,6 @@ class NoticeSink:
 
     def close(self) -> None:
         """Stop serving."""
-        self.open.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
@@ -50,13 +48,14 @@ class NoticeSink:
     def _handler(sink) -> type[BaseHTTPRequestHandler]:  # noqa: N805
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 sink.calls += 1
-                sink.open.wait(30)
-                refused, sink.refusals = sink.refusals > 0, max(0, sink.refusals - 1)
-                if not refused:
-                    sink.messages.append(json.loads(body))
-                self.send_response(503 if refused else 200)
+                is_refused = sink.refusals > 0 and sink.refused in message["title"]
+                if is_refused:
+                    sink.refusals -= 1
+                else:
+                    sink.messages.append(message)
+                self.send_response(503 if is_refused else 200)
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
