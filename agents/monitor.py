@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from agents.lag import LagProbe
-from agents.notices.desk import NoticeDesk
+from agents.notices.desk import NoticeDesk, is_wanted
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
 from faust_app.runtime.exchange_clock import ExchangeClock
@@ -119,7 +119,7 @@ def attach(worker: Worker) -> None:
     stage = Monitor(worker)
     worker.background("marks", stage.view.reader.run)
     worker.background("probes", stage.run)
-    if worker.settings.notices.enabled:
+    if is_wanted(worker.settings):
         desk = NoticeDesk(worker.settings, stage.clock, stage.is_open)
         stage.view.on_marks(desk.hear_marks)
         desk.attach(worker)

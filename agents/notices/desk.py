@@ -62,6 +62,11 @@ AT_THE_BROKER = {  # what an account that is simulated never has
 }
 
 
+def is_wanted(settings: Settings) -> bool:
+    """True when people are to be told; a replay tells nobody."""
+    return settings.notices.enabled and not settings.namespace
+
+
 class NoticeDesk:
     """The monitor's notices. `is_open` says whether any segment trades."""
 
@@ -204,7 +209,10 @@ class NoticeDesk:
 
     async def stop(self) -> None:
         """Tell what has been gathered, and wait for it, but not for long."""
-        await self.tick(is_last=True)
+        try:
+            await self.tick(is_last=True)
+        except Exception as error:
+            log.error("notice_look_failed", what="the last one", error=f"{type(error).__name__}: {error}")
         await self.notifier.drain(DRAIN_SECONDS)
 
 

@@ -80,7 +80,7 @@ def test_enabled_without_addresses_does_not_start(
     assert "notices.enabled needs notices.addresses_file" in capsys.readouterr().err
 
 
-def test_the_stack_does_not_start_on_addresses_that_others_may_read(
+def test_the_stack_does_not_start_on_addresses_that_cannot_be_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sink: NoticeSink, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = sink.file_in(tmp_path)
@@ -88,6 +88,10 @@ def test_the_stack_does_not_start_on_addresses_that_others_may_read(
     use(monkeypatch, file)
     assert _run(["up", "--no-view"]) == 2
     assert "others may read it" in capsys.readouterr().err
+    file.chmod(0o600)
+    file.write_text("pigeon://loft\n")
+    assert _run(["up", "--no-view"]) == 2
+    assert "line 1 is no address of a service that is known" in capsys.readouterr().err
 
 
 def test_every_address_is_tried_and_one_that_fails_ends_with_1(

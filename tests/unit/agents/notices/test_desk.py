@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from agents.notices.alarms import EXITS_GIVEN_UP, AlarmsWatch
-from agents.notices.desk import NoticeDesk
+from agents.notices.desk import NoticeDesk, is_wanted
 from agents.notices.probes import PagesProbe, ReportProbe, figures
 from agents.notices.told import Told
 from agents.notices.workers import WorkersWatch
@@ -120,6 +120,13 @@ async def test_a_kind_that_is_off_is_not_told(tmp_path: Path) -> None:
     assert person.kinds == ["feed", "fills"]
 
 
+def test_a_replay_tells_nobody(tmp_path: Path) -> None:
+    config = settings_for(tmp_path)
+    assert is_wanted(config)
+    assert not is_wanted(config.model_copy(update={"namespace": "replay-1."}))
+    assert not is_wanted(configured())
+
+
 @pytest.mark.parametrize(
     ("kinds", "topics"),
     [
@@ -152,6 +159,19 @@ async def test_the_last_tick_tells_what_was_gathered(tmp_path: Path) -> None:
     assert person.kinds == []
     await found.tick(is_last=True)
     assert person.kinds == ["fills"]
+
+
+async def test_the_monitor_stops_whatever_the_last_look_meets(tmp_path: Path) -> None:
+    found, person = desk_with(settings_for(tmp_path), Time())
+    drained = []
+
+    async def drain(seconds: float) -> None:
+        drained.append(seconds)
+
+    person.drain = drain  # type: ignore[attr-defined]
+    found._feed._is_open = lambda: 1 / 0  # type: ignore[assignment, return-value]
+    await found.stop()
+    assert drained
 
 
 async def test_what_is_told_once_is_not_told_after_a_restart(tmp_path: Path, redis: RedisServer) -> None:
