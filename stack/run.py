@@ -32,7 +32,7 @@ from stack.supervisor import Supervisor
 from stack.view import Watcher
 
 DRAIN_SECONDS = 15.0
-TOLD = {"profile", "brokers", "risk"}  # what commands in other terminals have to know of this run's settings
+TOLD = {"profile", "brokers", "risk", "notices"}  # what commands in other terminals have to know of this run's settings
 FEED = "market_feed"  # starts when the others are ready: ticks that nobody reads yet would only wait
 SCRAPE_SECONDS = 1.0
 SETTLE_SECONDS = 3.0  # the last marks have become a snapshot, and that a row
