@@ -36,6 +36,7 @@ MODULES = (
     "charges",
     "calendar",
     "trace",
+    "logs",
     "strategies",
     "control",
     "limits",

@@ -72,11 +72,11 @@ def show(rows: Iterable[dict[str, Any]], columns: Sequence[str], *, as_json: boo
     console.print(table)
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of a `--for`. Raises ConfigurationError."""
+def parse_duration(text: str, option: str = "--for") -> float:
+    """Seconds of an option that is a duration. Raises ConfigurationError."""
     found = DURATION.fullmatch(text.strip())
     if found is None or float(found[1]) <= 0:
-        raise ConfigurationError(f"--for {text!r} is not a duration like 60s, 10m or 1h")
+        raise ConfigurationError(f"{option} {text!r} is not a duration like 60s, 10m or 1h")
     return float(found[1]) * UNITS[found[2]]
 
 

@@ -66,7 +66,7 @@ def test_every_line_is_json_with_the_same_fields(lines: Lines) -> None:
         None,
     )
     assert (foreign["event"], foreign["logger"]) == ("pool of 4 is full", "sqlalchemy")
-    assert (bound["event"], bound["correlation_id"]) == ("multi\nline", "chain")
+    assert (bound["event"], bound["correlation_id"]) == ("multi / line", "chain")
 
 
 def test_correlation_id_given_with_the_event_is_kept(lines: Lines) -> None:
@@ -178,8 +178,8 @@ def test_logs_go_to_standard_error_without_a_directory(restored: None, capsys: p
 def test_files_are_rotated(restored: None, tmp_path: Path) -> None:
     settings = LogSettings(directory=tmp_path, file_megabytes=1, files_kept=1)  # type: ignore[call-arg]
     configure_logging(settings, stage="s", broker="paper")
-    for _ in range(25):
-        structlog.get_logger("tests.rotated").info("x" * 100_000)
+    for number in range(25):
+        structlog.get_logger("tests.rotated").info(f"{number}" + "x" * 100_000)
     found = sorted(path.name for path in tmp_path.iterdir())
     assert found == ["s.paper.log", "s.paper.log.1"]
     assert all(path.stat().st_size <= 1 << 20 for path in tmp_path.iterdir())
