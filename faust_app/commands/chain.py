@@ -34,6 +34,11 @@ class Chain:
         carriers = {event_id for event_id, row in self.events.items() if identifier in ids_of(row)}
         return in_order(self.events, _relatives(self.events, carriers))
 
+    def ids_around(self, identifier: str) -> set[str]:
+        """Ids by which lines name the decision an id belongs to: of its chain, its events and its orders."""
+        named = {one for row in self.related(identifier) for one in ids_of(row) if one}
+        return self.ids | named
+
     @property
     def ids(self) -> set[str]:
         """Of the chains these events belong to."""

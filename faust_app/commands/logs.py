@@ -46,9 +46,9 @@ def register(app: typer.Typer) -> None:
         Without --since everything that is kept is printed, with --follow the last minute.
         """
         config = load_settings()
-        wanted = _wanted(config, broker=broker, level=level, channel=channel, trace=trace)
         begin = _begin(since, follow=follow)
         folders = _folders(config, stage, begin)
+        wanted = _wanted(config, folders, broker=broker, level=level, channel=channel, trace=trace)
         try:
             for lines in _rounds(folders, follow=follow):
                 _print((one for one in lines if one.at >= begin and wanted(one)), as_json=as_json)
@@ -106,13 +106,15 @@ class Wanted:
 
 def _wanted(
     config: Settings,
+    folders: Iterable[LogFolder],
     *,
     broker: str | None,
     level: str | None,
     channel: str | None,
     trace: str | None,
 ) -> Wanted:
-    brokers = (*config.brokers, SHARED)
+    logged = {name.partition(".")[2] for folder in folders for name in folder.names()} - {""}
+    brokers = sorted({*config.brokers, SHARED, *logged})
     for what, given, known in (("broker", broker, brokers), ("level", level, LEVELS), ("channel", channel, Channel)):
         if given is not None and given not in tuple(known):
             raise ConfigurationError(f"There is no {what} {given!r}; one of {', '.join(known)}")
@@ -122,11 +124,11 @@ def _wanted(
 
 
 async def _chains(config: Settings, identifier: str) -> set[str]:
-    """Chains an id belongs to; while nobody can tell, lines are searched for the id itself."""
+    """Ids of the decision an id belongs to; while nobody can tell, lines are searched for the id itself."""
     from faust_app.commands.chain import find_chain
 
     try:
-        return (await find_chain(config, identifier, seconds=SEARCHED_SECONDS)).ids
+        return (await find_chain(config, identifier, seconds=SEARCHED_SECONDS)).ids_around(identifier)
     except TransientError as error:
         typer.echo(f"{error}: lines that name the id itself are shown", err=True)
         return set()
