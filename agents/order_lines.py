@@ -25,7 +25,13 @@ def about(order: PlannedOrder) -> dict[str, str]:
 def log_decision(result: AcceptedSignal | DeniedSignal) -> None:
     """Risk has decided on a signal. Denials of one strategy for the same reason are one line in a while."""
     if isinstance(result, AcceptedSignal):
-        log.info("signal_accepted", signal_id=result.signal_id, strategy=result.strategy, orders=len(result.orders))
+        log.info(
+            "signal_accepted",
+            signal_id=result.signal_id,
+            strategy=result.strategy,
+            instrument=result.orders[0].instrument if result.orders else "",
+            orders=len(result.orders),
+        )
     denied = result if isinstance(result, DeniedSignal) else result.rest
     if denied is not None:
         log.info("signal_denied", strategy=denied.strategy, instrument=denied.instrument, code=str(denied.code))

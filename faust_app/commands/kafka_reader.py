@@ -82,6 +82,7 @@ async def recent(config: Settings, consumer: Any, topics: Iterable[str], since: 
         for tp in list(ahead):
             if await consumer.position(tp) >= ahead[tp][1]:
                 del ahead[tp]
+    consumer.unsubscribe()
 
 
 async def _recent_offsets(
