@@ -213,8 +213,8 @@ def logging_page() -> str:
     schema = (
         "A worker writes one JSON object a line, to standard error; the local stack keeps it in "
         "`.local/logs/<worker>.log`, rotated at 20 MB with three older files. A worker that runs on its own writes "
-        "to a file when `log.directory` is set. Lines of Faust, aiokafka and other libraries have the same fields, in the "
-        "same order, and are one line each whatever they were; what is printed past the log becomes a line of the "
+        "to a file when `log.directory` is set. Lines of Faust, aiokafka and other libraries have the same fields, in "
+        "the same order, and are one line each whatever they were; what is printed past the log becomes a line of the "
         "logger `printed`."
     )
     repeats = (

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import typer
 
 from faust_app.commands.log_files import Line
-from trading.market.sessions import IST
+from faust_app.commands.output import exact_time
 
 COLOURS = {"debug": "bright_black", "warning": "yellow", "error": "red", "critical": "bright_red"}
 IN_COLUMNS = {"ts", "level", "channel", "stage", "broker", "worker", "logger", "event", "correlation_id", "exception"}
@@ -19,7 +19,7 @@ WIDTHS = {"level": 8, "channel": 14, "worker": 25}
 def row(line: Line, *, colour: bool) -> str:
     """Time in IST, level, channel, worker, event, fields, the chain's id; a traceback below."""
     fields = line.fields
-    at = datetime.fromtimestamp(line.at, IST).strftime("%m-%d %H:%M:%S.%f")[:-3]
+    at = exact_time(datetime.fromtimestamp(line.at, UTC)) or ""
     columns = [str(fields.get(name, "")).ljust(width) for name, width in WIDTHS.items()]
     more = [f"{name}={_value(value)}" for name, value in fields.items() if name not in IN_COLUMNS]
     if fields.get("correlation_id"):

@@ -42,6 +42,13 @@ def text(value: Any) -> str:
     return str(value)
 
 
+def exact_time(at: datetime | None) -> str | None:
+    """Day and time in IST, with milliseconds."""
+    from trading.market.sessions import IST
+
+    return None if at is None else at.astimezone(IST).strftime("%m-%d %H:%M:%S.%f")[:-3]
+
+
 def to_json(value: Any) -> str:
     """JSON text; decimals are strings, times ISO 8601."""
     return json.dumps(value, default=_plain, ensure_ascii=False)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from faust_app.commands.output import AsJson, parse_duration, run, show
+from faust_app.commands.output import AsJson, exact_time, parse_duration, run, show
 from faust_app.runtime.errors import ConfigurationError
 from faust_app.runtime.settings import settings
 
@@ -44,14 +43,7 @@ def register(app: typer.Typer) -> None:
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
     times = {"hop": duration(row["hop_seconds"]), "total": duration(row["total_seconds"])}
-    return {**row, **times, "at": clock_time(row["at"])}
-
-
-def clock_time(at: datetime | None) -> str | None:
-    """Time of the day in IST, with milliseconds."""
-    from trading.market.sessions import IST
-
-    return None if at is None else at.astimezone(IST).strftime("%H:%M:%S.%f")[:-3]
+    return {**row, **times, "at": exact_time(row["at"])}
 
 
 def duration(seconds: float | None) -> str | None:

@@ -225,7 +225,7 @@ def test_the_table_says_when_how_long_and_from_where(world: World, capsys: pytes
     assert _run(["trace", "fill"]) == 0
     rows = [[cell.strip() for cell in one.split("│")[1:-1]] for one in capsys.readouterr().out.splitlines()]
     table = {cells[-1]: cells for cells in rows if cells}
-    assert table["fill"][:3] == ["10:30:00.040", "10.0 ms", "39.8 ms"]
+    assert table["fill"][:3] == ["08-20 10:30:00.040", "10.0 ms", "39.8 ms"]
     assert (table["s2"][6], table["fill"][6], table[FRAME][6]) == ("ledger", "topics", "signal")
 
 
