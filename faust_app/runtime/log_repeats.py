@@ -45,7 +45,13 @@ class Collapsing(logging.Handler):
         self._windows: OrderedDict[Hashable, _Window] = OrderedDict()  # the first one ends first
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record, or count it. Called with the handler's lock."""
+        """Write a record, or count it. Called with the handler's lock; what goes wrong is not the caller's."""
+        try:
+            self._take(record)
+        except Exception:
+            self.handleError(record)
+
+    def _take(self, record: logging.LogRecord) -> None:
         metrics.LOG_LINES.labels(record.levelname.lower()).inc()
         record.handled = correlation_id()
         now = self._clock()

@@ -141,6 +141,17 @@ def test_logger_level_and_text_tell_lines_apart(world: World) -> None:
     assert world.written == []
 
 
+def test_what_cannot_be_told_is_not_the_callers_failure(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    class Odd:
+        def __repr__(self) -> str:
+            raise RuntimeError("no words")
+
+    world.own("odd", value=Odd())
+    world.own("next")
+    assert world.written == [("next", 0)]
+    assert "no words" in capsys.readouterr().err
+
+
 def test_what_is_remembered_is_bounded(world: World) -> None:
     for _ in range(2):
         for number in range(MOST_WINDOWS + 5):
