@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -129,7 +131,13 @@ async def test_callback_runs_only_after_delivery(around: Around) -> None:
 
 
 async def test_lines_logged_meanwhile_belong_to_the_message_at_hand(around: Around) -> None:
-    deciding, delivered = [], []
+    deciding, delivered, between = [], [], []
+
+    class Noting(Stream):
+        async def events(self) -> AsyncIterator[Any]:
+            async for event in super().events():
+                yield event
+                between.append(correlation_id())
 
     async def handle(record: Record) -> Decision:
         await asyncio.sleep(0)
@@ -140,10 +148,10 @@ async def test_lines_logged_meanwhile_belong_to_the_message_at_hand(around: Arou
 
     chains = [f"chain {number}" for number in range(3)]
     values = [*(msgspec.json.encode({"correlation_id": one}) for one in chains), b"garbage"]
-    stream = Stream(*(Message(offset, value) for offset, value in enumerate(values)))
+    stream = Noting(*(Message(offset, value) for offset, value in enumerate(values)))
     await consume(around.loop(handle), stream, lambda: len(around.offsets("complete")) == 4)
     assert deciding == delivered == [*chains, None]
-    assert correlation_id() is None
+    assert between == [None] * 4
 
 
 async def test_message_without_outputs_is_completed(around: Around) -> None:
