@@ -33,6 +33,7 @@ from stack.supervisor import Supervisor
 from stack.view import Watcher
 
 DRAIN_SECONDS = 15.0
+TOLD = {"profile", "brokers", "risk"}  # what commands in other terminals have to know of this run's settings
 FEED = "market_feed"  # starts when the others are ready: ticks that nobody reads yet would only wait
 SCRAPE_SECONDS = 1.0
 SETTLE_SECONDS = 3.0  # the last marks have become a snapshot, and that a row
@@ -139,7 +140,8 @@ class Run:
     def _choose(self) -> infrastructure.Endpoints:
         self._settings = load_settings(self._settings.profile)  # without what a dead run left in the overlay
         at = infrastructure.choose_endpoints(self._settings, self._state.path)
-        overlay: dict[str, Any] = merge(at.overlay(), dict(self._options.extra))
+        told = self._settings.model_dump(mode="json", include=TOLD)
+        overlay: dict[str, Any] = merge(merge(told, at.overlay()), dict(self._options.extra))
         overlay = merge({"worker": {"data_directory": str(self._state.path / "tables")}}, overlay)
         if self._options.market is not None:
             self._exchange = self._new_exchange(self._options.market)

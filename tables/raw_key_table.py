@@ -76,13 +76,11 @@ class RawKeyTable(faust.Table):
         if not entry.writes:
             del self._unsettled[partition][key]
 
-    def size(self) -> tuple[int, int]:
-        """(keys, bytes) of the partitions that are open here, as RocksDB estimates them."""
-        keys = size = 0
-        for opened in tuple(getattr(self.data, "_dbs", {}).values()):
-            keys += opened.property_int_value("rocksdb.estimate-num-keys") or 0
-            size += sum(opened.property_int_value(name) or 0 for name in SIZES)
-        return keys, size
+    @property
+    def size_bytes(self) -> int:
+        """Of the partitions that are open here, in files and in memory."""
+        opened = tuple(getattr(self.data, "_dbs", {}).values())
+        return sum(one.property_int_value(name) or 0 for one in opened for name in SIZES)
 
     async def on_rebalance(self, *args: Any, **kwargs: Any) -> None:
         """Partitions move: what is not stored yet is read back from the changelog by whoever gets them."""

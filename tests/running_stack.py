@@ -123,11 +123,21 @@ class RunningStack:
         with changed_environment(self.environment):
             return load_settings()
 
+    @property
+    def terminal(self) -> dict[str, str]:
+        """The environment of another terminal, in which nobody has set what the stack was started with."""
+        kept = "ALPHA_PANDA__STACK__STATE_DIRECTORY"
+        return {
+            name: value
+            for name, value in self.environment.items()
+            if name == kept or not name.startswith("ALPHA_PANDA")
+        }
+
     def command(self, *arguments: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Run an `alpha-panda` command against it; checks the exit code, but with None."""
+        """Run an `alpha-panda` command against it in another terminal; checks the exit code, but with None."""
         done = subprocess.run(
             [*COMMAND, *arguments],
-            cwd=PROJECT, env=self.environment, capture_output=True, text=True, timeout=60, check=False,
+            cwd=PROJECT, env=self.terminal, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert code in (done.returncode, None), f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr

@@ -198,9 +198,7 @@ class Worker:
         while self._tables:
             await asyncio.sleep(TABLES_SECONDS)
             for table in self._tables:
-                keys, size = table.size()
-                metrics.TABLE_KEYS.labels(self.stage, self.broker, table.name).set(keys)
-                metrics.TABLE_BYTES.labels(self.stage, self.broker, table.name).set(size)
+                metrics.TABLE_BYTES.labels(self.stage, self.broker, table.name).set(table.size_bytes)
 
     def _assignment_reasons(self) -> dict[str, str]:
         if self.app.rebalancing or not self.app.tables.actives_ready:

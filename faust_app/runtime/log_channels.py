@@ -50,6 +50,7 @@ CHANNELS = {  # the longest name that a logger begins with decides
     "aiohttp": _I,
     "aiokafka": _I,
     "alembic": _I,
+    "apprise": _I,
     "asyncio": _I,
     "autobahn": _M,
     "faust": _I,

@@ -87,7 +87,6 @@ RETRIES = _counter("retries", "Tries repeated after a transient error", "stage",
 SEND_ERRORS = _counter("send_errors", "Messages Kafka did not acknowledge", "stage", "broker")
 REBALANCES = _counter("rebalances", "Completed assignments of partitions", "stage", "broker")
 RECOVERY_SECONDS = _gauge("table_recovery_seconds", "Duration of the last table recovery", "stage", "broker")
-TABLE_KEYS = _gauge("table_keys", "Keys in a table, as RocksDB estimates them", "stage", "broker", "table")
 TABLE_BYTES = _gauge("table_size_bytes", "Size of a table in files and in memory", "stage", "broker", "table")
 WORKER_READY = _gauge("worker_ready", "1 while the worker is ready", "stage", "broker")
 WORKER_STARTED = _gauge("worker_start_timestamp_seconds", "Wall time of the worker's start")

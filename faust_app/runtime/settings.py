@@ -151,8 +151,8 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def load_settings(profile: str | None = None, *, config: Path | None = None) -> Settings:
-    """Read all layers. Raises ConfigurationError with one sentence that names the key."""
-    profile = profile or os.environ.get("ALPHA_PANDA_PROFILE", "base")
+    """Read all layers; the profile is by default that of the stack that runs. ConfigurationError names the key."""
+    profile = profile or os.environ.get("ALPHA_PANDA_PROFILE") or _running_profile(config)
     _refuse_unknown_variables()
     layers: dict[str, Any] = {}
     for _, layer in layers_of(profile, config=config):
@@ -184,6 +184,13 @@ def layers_of(profile: str, *, config: Path | None = None) -> list[tuple[str, di
     names = ["base"] if profile == "base" else ["base", profile]
     layers = [(f"{name}.yaml", read_layer(folder / f"{name}.yaml")) for name in names]
     return [*layers, (RUNTIME_OVERLAY, read_layer(_state_directory(layers) / RUNTIME_OVERLAY))]
+
+
+def _running_profile(config: Path | None) -> str:
+    """The profile of the stack that runs: a command in another terminal speaks of the same brokers."""
+    *_, (_, overlay) = layers_of("base", config=config)
+    found = overlay.get("profile", "base")
+    return found if isinstance(found, str) else "base"
 
 
 def state_directory(profile: str | None = None) -> Path:

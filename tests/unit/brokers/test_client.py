@@ -176,3 +176,41 @@ async def test_reads_are_spread_and_writes_wait_for_none(server: Server, client:
     reads = [at for at, method in server.calls if method == "GET"]
     assert min(later - earlier for earlier, later in pairwise(reads)) > READ_SECONDS / 2
     assert [method for _, method in server.calls].index("DELETE") <= 1
+
+
+Heard = list[tuple[str, float, str]]
+
+
+@pytest.fixture
+def heard(server: Server) -> Iterator[tuple[ZerodhaClient, Heard]]:
+    calls: Heard = []
+    endpoint = Endpoint(server.root, "key", lambda: "token", timeout_seconds=2, heard=lambda *call: calls.append(call))
+    found = ZerodhaClient(endpoint)
+    yield found, calls
+    found.close()
+
+
+async def test_each_call_is_told_with_its_route_and_without_numbers(heard: tuple[ZerodhaClient, Heard]) -> None:
+    client, calls = heard
+    await client.place("regular", ORDER)
+    await client.cancel("regular", "151220000000000")
+    with pytest.raises(BrokerFailure):
+        await client.orders()  # the answer is no list
+    assert [route for route, _, _ in calls] == ["POST orders", "DELETE orders", "GET orders"]
+    assert {error for _, _, error in calls} == {""}
+    assert all(0 < seconds < 2 for _, seconds, _ in calls)
+
+
+async def test_a_refused_call_and_one_without_an_answer_are_told_as_failed(
+    server: Server, heard: tuple[ZerodhaClient, Heard]
+) -> None:
+    client, calls = heard
+    server.status, server.body = 400, b'{"status": "error", "error_type": "InputException", "message": "no"}'
+    await client.place("regular", ORDER)
+    away = ZerodhaClient(Endpoint("http://127.0.0.1:1", "key", lambda: "token", heard=lambda *call: calls.append(call)))
+    await away.place("regular", ORDER)
+    away.close()
+    assert [(route, error) for route, _, error in calls] == [
+        ("POST orders", "InputException"),
+        ("unanswered", "ConnectionError"),
+    ]

@@ -20,6 +20,6 @@ def configured(**values: Any) -> Settings:
 
 
 def with_live(settings: Settings, broker: str = "zerodha") -> Settings:
-    """The broker executes live, which this release refuses to configure."""
+    """The broker executes live, as `config/live.yaml` has it."""
     live: BrokerSettings = settings.brokers[broker].model_copy(update={"execution": Execution.LIVE})
     return settings.model_copy(update={"brokers": {**settings.brokers, broker: live}})

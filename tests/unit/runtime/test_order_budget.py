@@ -118,6 +118,35 @@ async def test_the_day_has_a_limit_and_another_day_its_own(
     assert await take(late, is_exit=False) is Verdict.GRANTED
 
 
+async def test_what_is_left_counts_the_last_minute_and_the_day(
+    settings: Settings, client: Redis, lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_budget, "INTERVAL", 0)
+    budget = OrderBudget(settings, client, ACCOUNT)
+    minute, day = 380 - 40, 4_900 - 200
+    assert await budget.left(NOW) == {"minute": minute, "day": day}
+    for is_exit in (True, False, False):
+        await budget.take(lease.value, is_exit=is_exit, now=NOW)
+    assert await budget.left(NOW) == {"minute": minute - 3, "day": day - 3}
+    seconds, _ = await client.time()
+    await client.lset(RedisKeys(settings).order_calls(ACCOUNT, "minute"), 2, (int(seconds) - 61) * 1_000_000)
+    assert await budget.left(NOW) == {"minute": minute - 2, "day": day - 3}
+
+
+async def test_nothing_is_left_below_nothing(
+    settings: Settings, client: Redis, lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MOST_A_MINUTE", "MOST_A_DAY"):
+        monkeypatch.setattr(order_budget, name, 3)
+    for name in ("KEPT_A_MINUTE", "KEPT_A_DAY"):
+        monkeypatch.setattr(order_budget, name, 2)
+    monkeypatch.setattr(order_budget, "INTERVAL", 0)
+    budget = OrderBudget(settings, client, ACCOUNT)
+    for _ in range(3):
+        await budget.take(lease.value, is_exit=True, now=NOW)
+    assert await budget.left(NOW) == {"minute": 0, "day": 0}
+
+
 async def test_without_the_lease_nothing_is_granted(settings: Settings, client: Redis, lease: Lease) -> None:
     budget = OrderBudget(settings, client, ACCOUNT)
     for other in ("", "2|elsewhere/1"):

@@ -78,6 +78,19 @@ def test_profile_comes_from_the_environment(config: Path, monkeypatch: pytest.Mo
     assert load_settings(config=config).kafka.bootstrap == "demo:1"
 
 
+def test_without_a_profile_it_is_the_one_of_the_stack_that_runs(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise commands in another terminal would speak of other brokers."""
+    monkeypatch.setenv("ALPHA_PANDA__STACK__STATE_DIRECTORY", str(tmp_path))
+    assert load_settings(config=config).profile == "base"
+    (tmp_path / RUNTIME_OVERLAY).write_text("profile: demo\n")
+    assert (load_settings(config=config).profile, load_settings(config=config).kafka.bootstrap) == ("demo", "demo:1")
+    assert load_settings("base", config=config).profile == "base"
+    monkeypatch.setenv("ALPHA_PANDA_PROFILE", "base")
+    assert load_settings(config=config).profile == "base"
+
+
 def test_overlay_is_read_from_the_configured_state_directory(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -302,6 +302,16 @@ async def test_days_are_forgotten_in_the_partition_of_the_message_only(table: Ra
     assert states.remembers("fill", "in 0")
 
 
+async def test_size_is_that_of_all_open_partitions(table: RawKeyTable, within: Within, kafka: Kafka) -> None:
+    assert table.size_bytes == 0
+    for partition in (0, 1):
+        within(partition, 1)
+        for number in range(20):
+            table[f"{partition}/{number}"] = b"x" * 1000
+    await kafka.acknowledge(40)
+    assert 40 * 1000 < table.size_bytes < 4 << 20  # RocksDB takes memory by half megabytes
+
+
 async def test_rocksdb_options_are_not_shared_between_tables(tmp_path: Path) -> None:
     before = dict(ROCKSDB_OPTIONS)
     app = new_app(tmp_path)
