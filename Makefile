@@ -27,12 +27,13 @@ run: $(READY) ## Set up and run the whole pipeline (ARGS="--for 60s --json out.j
 
 test: check unit integration ## Set up, then run every check and test
 
-check: $(READY) ## Lint, types, import layers, generated documents and calendar
+check: $(READY) ## Lint, types, import layers, generated documents, dashboards and calendar
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.generate_docs --check
+	$(BIN)/python -m tools.generate_dashboards --check
 	$(BIN)/python -m tools.generate_calendar --check
 
 unit: $(READY) ## Tests without Kafka, PostgreSQL or Redis; coverage of all but the properties
@@ -63,8 +64,9 @@ bench: $(READY) ## Time the trading core, then drive the running stack: latency,
 	$(BIN)/python -m benchmarks.core
 	$(BIN)/python -m benchmarks.pipeline $(ARGS)
 
-docs: $(READY) ## Generate the tables in docs/
+docs: $(READY) ## Generate the tables in docs/ and Grafana's dashboards
 	$(BIN)/python -m tools.generate_docs
+	$(BIN)/python -m tools.generate_dashboards
 
 format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .
