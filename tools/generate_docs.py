@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import typer
+import yaml
 from pydantic import BaseModel
 
 from brokers.zerodha.statuses import STATUSES
@@ -276,8 +277,29 @@ def _severity(severity: Severity) -> str:
             return "all entries"
 
 
+def alerts_page() -> str:
+    """docs/alerts.md: what is told of an alert stands in its runbook."""
+    files = [yaml.safe_load(file.read_text()) for file in sorted((PROJECT / "prometheus" / "rules").glob("*.yml"))]
+    rules = [rule for file in files for group in file["groups"] for rule in group["rules"] if "alert" in rule]
+    text = (
+        "What Prometheus alerts about (`prometheus/rules`), and what to do then. Who is told is in "
+        "[the runbook about alerts](runbooks/alerts.md). A condition has to last as long as the third column says."
+    )
+    head = ("alert", "severity", "for", "what", "runbook")
+    return "\n\n".join(("# Alerts", NOTE, text, table(head, map(_alert, rules))))
+
+
+def _alert(rule: Mapping[str, Any]) -> Sequence[str]:
+    link = rule["annotations"]["runbook_url"]
+    _, _, section = (PROJECT / link.partition("#")[0]).read_text().partition(f"\n## {rule['alert']}\n")
+    meaning = " ".join(section.partition("- Means: ")[2].partition("\n- ")[0].split())
+    name, severity, least = f"`{rule['alert']}`", rule["labels"]["severity"], rule.get("for", "at once")
+    return name, severity, least, meaning[:1].upper() + meaning[1:], f"[what to do]({link.removeprefix('docs/')})"
+
+
 PAGES = {
     "logging.md": logging_page,
+    "alerts.md": alerts_page,
     "dashboards.md": dashboards_page,
     "reconciliation.md": reconciliation_page,
     "sandbox_faults.md": sandbox_faults_page,

@@ -29,6 +29,7 @@ MODULES = (
     "login",
     "reconcile",
     "preflight",
+    "alertmanager",
     "replay",
     "backtest",
     "record",
