@@ -8,8 +8,8 @@ from typing import Any
 
 import aiohttp
 
+from faust_app.runtime.pages import read_pages
 from stack.ports import HOST
-from stack.state import read_pages
 
 
 async def read_status(state: Path) -> list[dict[str, Any]]:

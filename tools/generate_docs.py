@@ -89,8 +89,12 @@ def _fields(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[tuple[st
             more = "*" if field.annotation is not inner else None
             yield from _fields(inner, (*above, name, *([more] if more else [])))
             continue
-        default = "-" if field.default in (None, "") else f"`{field.default}`"
+        default = "-" if field.default in (None, "") else f"`{_default(field.default)}`"
         yield f"`{'.'.join((*above, name))}`", default, field.description or ""
+
+
+def _default(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:

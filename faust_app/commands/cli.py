@@ -34,6 +34,8 @@ MODULES = (
     "backtest",
     "record",
     "reports",
+    "report",
+    "notify",
     "charges",
     "calendar",
     "trace",
