@@ -34,6 +34,7 @@ CHANNELS = {  # the longest name that a logger begins with decides
     "agents.market_feed": _M,
     "agents.feed": _M,
     "agents.monitor": _I,
+    "agents.notices": _I,
     "agents.order_lines": _T,
     "agents.portfolio_manager": _T,
     "agents.risk_manager": _T,

@@ -16,7 +16,7 @@ BLANK = "***"
 LEAST_LENGTH = 4  # shorter ones are in every other word
 NAMES = "access_token|refresh_token|request_token|api_secret|password|checksum|authorization"
 SECRET_NAME = re.compile(NAMES, re.IGNORECASE)
-SECRET_FILE = re.compile(r"(?:.*_)?(?:password|key|secret|token|addresses)_file")
+SECRET_FILE = re.compile(r"(?:.*_)?(?:password|key|secret|token|addresses|url)_file")
 PATTERNS = (
     (re.compile(rf"({NAMES})([\\\"']*\s*[=:]\s*[\\\"']*)(?!token )[^\s&\"',\\]+", re.IGNORECASE), r"\1\2***"),
     (re.compile(r"(token\s+)[^\s:]+:[^\s\"',\\]+", re.IGNORECASE), r"\1***"),  # Kite's Authorization header
