@@ -16,6 +16,7 @@ from typing import Any
 
 from faust_app.runtime import admin, schema, seeding
 from faust_app.runtime.errors import ConfigurationError, RuntimeFailure
+from faust_app.runtime.redaction import KNOWN, secrets_of
 from faust_app.runtime.reference_data import ReferenceData
 from faust_app.runtime.settings import Settings, load_settings, merge
 from faust_app.runtime.topology import topic_specs
@@ -149,6 +150,7 @@ class Run:
         self._state.write_overlay(overlay)
         self._settings = load_settings(self._settings.profile)
         infrastructure.check_applied(self._settings, at)
+        KNOWN.hide(secrets_of(self._settings))
         return at
 
     def _new_exchange(self, market: MarketChoice) -> Exchange:

@@ -276,6 +276,32 @@ class WorkerSettings(Section):
     snapshot_seconds: int = Field(1, ge=1, description="event seconds between snapshots while marks move")
 
 
+class AlertingSettings(Section):
+    """Whom Alertmanager tells of alerts (docs/runbooks/alerts.md). Nobody by default: alerts are only shown."""
+
+    telegram_chat_id: int | None = Field(None, description="Telegram chat that critical alerts go to")
+    telegram_token_file: Path | None = Field(None, description="file with the Telegram bot's token")
+    email_to: str | None = Field(None, description="who gets e-mails about critical alerts and warnings")
+    email_from: str | None = Field(None, description="their sender")
+    email_server: str | None = Field(None, description="host:port of the mail server")
+    email_user: str | None = Field(None, description="login at the mail server; none without one")
+    email_password_file: Path | None = Field(None, description="file with its password")
+    email_tls: bool = Field(True, description="refuse a mail server without TLS")
+    heartbeat_url_file: Path | None = Field(
+        None, description="file with the address of a service that notices when no heartbeat comes"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.telegram_chat_id is None) is not (self.telegram_token_file is None):
+            raise ValueError("telegram_chat_id and telegram_token_file belong together")
+        if self.email_to is not None and (self.email_from is None or self.email_server is None):
+            raise ValueError("email_to needs email_from and email_server")
+        if (self.email_user is None) is not (self.email_password_file is None):
+            raise ValueError("email_user and email_password_file belong together")
+        return self
+
+
 class StackSettings(Section):
     """The local stack."""
 

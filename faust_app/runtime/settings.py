@@ -26,6 +26,7 @@ from pydantic_settings import (
 from faust_app.runtime.errors import ConfigurationError
 from faust_app.runtime.sections import (
     STATE_DIRECTORY,
+    AlertingSettings,
     BrokerSettings,
     DeliverySettings,
     FeedSettings,
@@ -82,6 +83,7 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()  # type: ignore[call-arg]
     notices: NoticesSettings = NoticesSettings()  # type: ignore[call-arg]
     worker: WorkerSettings = WorkerSettings()  # type: ignore[call-arg]
+    alerting: AlertingSettings = AlertingSettings()  # type: ignore[call-arg]
     stack: StackSettings = StackSettings()  # type: ignore[call-arg]
 
     @classmethod
