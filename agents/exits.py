@@ -12,6 +12,7 @@ from collections.abc import Callable
 import structlog
 from msgspec.structs import replace
 
+from agents.order_lines import about
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
 from faust_app.runtime.codec import encode, event_time, root
@@ -148,14 +149,12 @@ class Exits:
             return []
         if note_failed(exposure, failed, self._chasing):
             metrics.EXITS_GIVEN_UP.labels(self._broker).inc()
-            log.error("exit_given_up", strategy=order.strategy, instrument=order.instrument, reason=failed.reason)
+            log.error("exit_given_up", **about(order), reason=failed.reason)
         again = follow_up(exposure, failed, self._chasing, run_id=self._view.run_id)
         if again is None:
             return []
         metrics.EXITS_REPRICED.labels(self._broker).inc()
-        log.warning(
-            "exit_repriced", order_id=order.order_id, instrument=order.instrument, percent=again.market_protection
-        )
+        log.warning("exit_repriced", **about(order), percent=again.market_protection)
         return [again]
 
     def after_filled(self, exposure: Exposure, filled: OrderFilled) -> None:

@@ -30,6 +30,7 @@ class _Waiting:
     name: TopicName
     raw: bytes
     origin: Origin
+    sent_at: float
     written: asyncio.Future[None]
 
 
@@ -40,9 +41,11 @@ class EventWriter:
         self._engine = engine
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
 
-    async def write(self, name: TopicName, raw: bytes, origin: Origin) -> None:
+    async def write(self, name: TopicName, record: Record) -> None:
         """Return when the event is committed. Raises TransientError while PostgreSQL is away."""
-        waiting = _Waiting(name, raw, origin, asyncio.get_running_loop().create_future())
+        origin = (record.topic, record.partition, record.offset)
+        done = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(name, record.value or b"", origin, record.sent_at, done)
         self._queue.put_nowait(waiting)
         await waiting.written
 
@@ -59,7 +62,7 @@ class EventWriter:
         try:
             async with transaction(self._engine) as connection:
                 for one in batch:
-                    await write_event(connection, one.name, one.raw, one.origin)
+                    await write_event(connection, one.name, one.raw, one.origin, one.sent_at)
         except Exception as error:
             if len(batch) == 1:
                 _finish(batch[0].written, error)
@@ -90,8 +93,7 @@ class Ledger:
     async def on_event(self, record: Record) -> Decision:
         """Store one event and what it changes. Waits while PostgreSQL is away."""
         envelope = decode_any(record.value)
-        origin = (record.topic, record.partition, record.offset)
-        await self.writer.write(self._topics.parse(record.topic), record.value or b"", origin)
+        await self.writer.write(self._topics.parse(record.topic), record)
         return Decision(delivered=lambda: self._count(envelope))
 
     def _count(self, envelope: Any) -> None:

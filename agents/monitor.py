@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from agents.lag import LagProbe
+from agents.notices.desk import NoticeDesk, is_wanted
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
 from faust_app.runtime.exchange_clock import ExchangeClock
@@ -27,17 +28,16 @@ SEGMENTS = ("NSE", "NFO")
 
 
 class Monitor:
-    """Probes everything once a second; publishes metrics only."""
+    """Probes everything once a second; publishes metrics."""
 
     def __init__(self, worker: Worker) -> None:
         self._settings = worker.settings
-        self._view = MarketView(worker.settings, InstrumentRegistry(()))
-        self._view.on_marks(self._hear)
+        self.view = MarketView(worker.settings, InstrumentRegistry(()))
+        self.view.on_marks(self._hear)
         # The exchange's, not a simulated account's: it goes on when the feed is dead.
-        self._clock = ExchangeClock(is_simulated=False, is_sandbox=worker.settings.kite.root is not None)
+        self.clock = ExchangeClock(is_simulated=False, is_sandbox=worker.settings.kite.root is not None)
         self._redis = redis_client(worker.settings)
         self._lag: LagProbe | None = None
-        self.reader = self._view.reader
 
     async def run(self) -> None:
         """Probe until cancelled; a dependency that does not answer is a metric, not an error."""
@@ -80,12 +80,18 @@ class Monitor:
         await self._redis.ping()
 
     def _hear(self, marks: Marks) -> None:
-        self._clock.hear(marks.clock)
+        self.clock.hear(marks.clock)
+
+    def is_open(self) -> bool:
+        """True while any segment trades continuously, by the exchange's clock."""
+        if not self.clock.is_known:
+            return False
+        return any(phase_at(segment, self.clock.second) is Phase.CONTINUOUS for segment in SEGMENTS)
 
     def _show_market(self) -> None:
-        if not self._clock.is_known:
+        if not self.clock.is_known:
             return
-        now = self._clock.second
+        now = self.clock.second
         metrics.EXCHANGE_TIME.set(now)
         for segment in SEGMENTS:
             current = phase_at(segment, now)
@@ -108,8 +114,12 @@ class Monitor:
 
 
 def attach(worker: Worker) -> None:
-    """Declare the stage on `worker`: it reads without a group and sends nothing."""
+    """Declare the stage on `worker`: it reads without a group and sends nothing to Kafka."""
     worker.app.producer_only = True
     stage = Monitor(worker)
-    worker.background("marks", stage.reader.run)
+    worker.background("marks", stage.view.reader.run)
     worker.background("probes", stage.run)
+    if is_wanted(worker.settings):
+        desk = NoticeDesk(worker.settings, stage.clock, stage.is_open)
+        stage.view.on_marks(desk.hear_marks)
+        desk.attach(worker)

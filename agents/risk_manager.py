@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from agents.events import Events
 from agents.exits import Exits
 from agents.limits import LimitsBook
+from agents.order_lines import log_decision
 from agents.reference import Reference
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
@@ -189,6 +190,7 @@ class RiskManager:
 
     def _count(self, results: Iterable[AcceptedSignal | DeniedSignal]) -> None:
         for result in results:
+            log_decision(result)
             denied = result if isinstance(result, DeniedSignal) else result.rest
             if isinstance(result, AcceptedSignal):
                 metrics.SIGNALS_ACCEPTED.labels(self._broker).inc()

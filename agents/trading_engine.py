@@ -19,6 +19,7 @@ from agents.events import Events
 from agents.execution import Execution
 from agents.live.broker import LiveBroker
 from agents.order_desk import OrderDesks
+from agents.order_lines import about, log_failed, log_filled, log_submitted
 from agents.paper_exchange import PaperBroker
 from agents.recent_frames import read_again
 from agents.reference import Reference
@@ -147,6 +148,7 @@ class TradingEngine:
 
     def _count_submitted(self, accepted: AcceptedSignal) -> None:
         metrics.ORDERS_SUBMITTED.labels(self._broker).inc(len(accepted.orders))
+        log_submitted(accepted.orders)
         if not accepted.origin.received_ns:
             return  # no tick is behind it
         seconds = (time.time_ns() - accepted.origin.received_ns) / NANOSECONDS
@@ -226,15 +228,16 @@ class TradingEngine:
     def _told(self, what: Alarm | OrderFailed, order: PlannedOrder) -> None:
         """The desk has an alarm, or denies an order; one that was held had been open."""
         if isinstance(what, Alarm):
-            self._raise_alarm(what, order.order_id)
+            self._raise_alarm(what, order)
             return
+        log_failed(what)
         metrics.ORDERS_FINISHED.labels(self._broker, what.outcome.value).inc()
         if self._orders.row(order.order_id) is not None:
             metrics.ORDERS_OPEN.labels(self._broker).dec()
 
-    def _raise_alarm(self, alarm: Alarm, order_id: str) -> None:
+    def _raise_alarm(self, alarm: Alarm, order: PlannedOrder) -> None:
         metrics.ORDER_ALARMS.labels(self._broker, alarm.kind.value).inc()
-        log.error("order_alarm", order_id=order_id, kind=alarm.kind.value, alarm=alarm.message)
+        log.error("order_alarm", **about(order), kind=alarm.kind.value, alarm=alarm.message)
 
     async def on_frame(self, record: Record) -> Decision:
         """The brackets are looked at when the clock moves; the paper exchange meets the frame."""
@@ -276,7 +279,7 @@ class TradingEngine:
         self._desks.note(record.partition, folded.record)
         if update.unknown_status:
             metrics.UNKNOWN_STATUSES.labels(self._broker).inc()
-            log.warning("unknown_order_status", order_id=update.order_id, status=update.unknown_status)
+            log.warning("unknown_order_status", **about(folded.record.order), status=update.unknown_status)
         return Decision(outputs, delivered=lambda: self._count_folded(folded, was_open), duplicate=folded.is_repeat)
 
     def _mark(self, record: Record, body: CallAttempted) -> Decision:
@@ -336,10 +339,13 @@ class TradingEngine:
 
     def _count_folded(self, folded: Folded, was_open: bool) -> None:
         for alarm in folded.alarms:
-            self._raise_alarm(alarm, folded.record.order.order_id)
+            self._raise_alarm(alarm, folded.record.order)
         received_ns = folded.record.order.received_ns
         self._noted(folded.record.order.order_id)
-        for _ in folded.fills:
+        if folded.failed is not None:
+            log_failed(folded.failed)
+        for fill in folded.fills:
+            log_filled(fill)
             metrics.FILLS.labels(self._broker).inc()
             metrics.LAST_FILL.labels(self._broker).set(time.time())
             if received_ns:

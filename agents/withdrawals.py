@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import structlog
 
 from agents.order_desk import OrderDesks
+from agents.order_lines import about
 from faust_app.runtime import metrics
 from faust_app.runtime.app import Worker
 from faust_app.runtime.codec import chained, encode
@@ -143,7 +144,7 @@ class Withdrawals:
     def _tell(self, record: OrderRecord, found: Withdrawal) -> None:
         (metrics.EXITS_OVERDUE if found.is_overdue else metrics.ORDERS_WITHDRAWN).labels(self._broker).inc()
         level = log.error if found.is_overdue else log.info
-        level("order_withdrawn", order_id=record.order.order_id, reason=found.reason, overdue=found.is_overdue)
+        level("order_withdrawn", **about(record.order), reason=found.reason, overdue=found.is_overdue)
 
     def _cancel(self, record: OrderRecord, found: Withdrawal, message_id: str, second: int) -> Output:
         order = record.order

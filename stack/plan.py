@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import aiohttp
 
+from faust_app.runtime.logging import printed_line, worker_name
 from faust_app.runtime.settings import PORT_VARIABLE, Settings
+from faust_app.runtime.topics import SHARED
 from faust_app.runtime.topology import workers
 from stack import ports
 from stack.exchange import CLI
@@ -36,13 +39,19 @@ class Planned:
     @property
     def name(self) -> str:
         """`risk_manager.paper`, `market_feed`."""
-        return f"{self.stage}.{self.broker}" if self.broker else self.stage
+        return worker_name(self.stage, self.broker or SHARED)
 
     def service(self, environment: Mapping[str, str], *, waits: bool = False) -> Service:
         """To be supervised. One that `waits` counts as started also while it waits for a person or the broker."""
         arguments = [sys.executable, "-m", CLI, "worker", self.stage]
         arguments += ["--broker", self.broker] if self.broker else []
-        command = Command(self.name, arguments, {**environment, PORT_VARIABLE: str(self.port)}, grace_seconds=15.0)
+        command = Command(
+            self.name,
+            arguments,
+            {**environment, PORT_VARIABLE: str(self.port)},
+            grace_seconds=15.0,
+            as_written=partial(printed_line, stage=self.stage, broker=self.broker or SHARED),
+        )
         return Service(self.name, lambda: command, lambda: is_ready(self.port, waits=waits), ready_seconds=90.0)
 
 

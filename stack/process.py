@@ -23,13 +23,17 @@ LONGEST_LINE = 1024 * 1024
 
 @dataclass(frozen=True)
 class Command:
-    """What to run. `environment` is added to ours; `grace_seconds` is the time between asking and killing."""
+    """What to run. `environment` is added to ours; `grace_seconds` is the time between asking and killing.
+
+    A line of its output is written down as `as_written` says, one that comes out empty not at all.
+    """
 
     name: str
     arguments: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
     grace_seconds: float = 10.0
+    as_written: Callable[[str], str] | None = None
 
 
 class Process:
@@ -89,7 +93,11 @@ class Process:
         self._last_lines.append(line)
         if any(word in line for word in COMPLAINTS):
             self._complaints.append(line)
-        self._log.emit(logging.makeLogRecord({"msg": line}))
+        as_written = self.command.as_written
+        if as_written is None:
+            self._log.emit(logging.makeLogRecord({"msg": line}))
+        elif written := as_written(line):
+            self._log.emit(logging.makeLogRecord({"msg": written}))
 
     async def wait(self) -> int:
         """Its exit code, when it has ended and all its output is written."""

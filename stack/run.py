@@ -15,6 +15,7 @@ from typing import Any
 
 from faust_app.runtime import admin, schema, seeding
 from faust_app.runtime.errors import ConfigurationError, RuntimeFailure
+from faust_app.runtime.redaction import KNOWN, secrets_of
 from faust_app.runtime.reference_data import ReferenceData
 from faust_app.runtime.settings import Settings, load_settings, merge
 from faust_app.runtime.topology import topic_specs
@@ -34,7 +35,7 @@ from stack.targets import forget_targets, write_targets
 from stack.view import Watcher
 
 DRAIN_SECONDS = 15.0
-TOLD = {"profile", "brokers", "risk"}  # what commands in other terminals have to know of this run's settings
+TOLD = {"profile", "brokers", "risk", "notices"}  # what commands in other terminals have to know of this run's settings
 FEED = "market_feed"  # starts when the others are ready: ticks that nobody reads yet would only wait
 SCRAPE_SECONDS = 1.0
 SETTLE_SECONDS = 3.0  # the last marks have become a snapshot, and that a row
@@ -157,6 +158,7 @@ class Run:
         self._state.write_overlay(overlay)
         self._settings = load_settings(self._settings.profile)
         infrastructure.check_applied(self._settings, at)
+        KNOWN.hide(secrets_of(self._settings))
         return at
 
     def _new_exchange(self, market: MarketChoice) -> Exchange:

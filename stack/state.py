@@ -15,13 +15,13 @@ from typing import Any
 import psutil
 import yaml
 
+from faust_app.runtime.pages import PAGES_FILE
 from faust_app.runtime.settings import RUNTIME_OVERLAY
 from stack.errors import CannotStart
 from trading.market.sessions import IST, regular_day_from
 
 LEAST_FREE_BYTES = 1_000_000_000
 SESSION_FILE = "session.json"
-PAGES_FILE = "pages.json"
 LOCK_FILE = "lock"
 CONTENTS = {LOCK_FILE, SESSION_FILE, PAGES_FILE, RUNTIME_OVERLAY, f".{RUNTIME_OVERLAY}"} | {
     "kafka", "postgres", "redis", "tables", "logs", "run", "prometheus",
@@ -109,15 +109,6 @@ class StateFolder:
     def note_session_date(self, day: date) -> None:
         """Remember the run's trading day."""
         (self.path / SESSION_FILE).write_text(json.dumps({"session_date": day.isoformat()}))
-
-
-def read_pages(path: Path) -> dict[str, int]:
-    """Ports of the workers' pages by worker; empty before they have been started."""
-    try:
-        pages: dict[str, int] = json.loads((path / PAGES_FILE).read_text())
-    except (OSError, ValueError):
-        return {}
-    return pages
 
 
 def strangers(path: Path) -> list[str]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import aiohttp
 
+from faust_app.runtime.pages import read_pages
 from stack.figures import of_worker
 from stack.ports import HOST
 from stack.scrape import Scraper
-from stack.state import read_pages
 
 
 async def read_status(state: Path) -> list[dict[str, Any]]:

@@ -14,6 +14,10 @@ from pydantic import BaseModel
 
 from brokers.zerodha.statuses import STATUSES
 from faust_app.commands.cli import build
+from faust_app.runtime.log_channels import CHANNELS
+from faust_app.runtime.log_channels import MEANINGS as CHANNEL_MEANINGS
+from faust_app.runtime.log_repeats import WINDOW_SECONDS
+from faust_app.runtime.logging import FIELDS, MORE_FIELDS
 from faust_app.runtime.metrics import DECLARED
 from faust_app.runtime.settings import PROJECT, Settings, read_layer
 from faust_app.runtime.topics import DLQ, KEYED_BY, Topic
@@ -85,8 +89,12 @@ def _fields(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[tuple[st
             more = "*" if field.annotation is not inner else None
             yield from _fields(inner, (*above, name, *([more] if more else [])))
             continue
-        default = "-" if field.default in (None, "") else f"`{field.default}`"
+        default = "-" if field.default in (None, "") else f"`{_default(field.default)}`"
         yield f"`{'.'.join((*above, name))}`", default, field.description or ""
+
+
+def _default(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:
@@ -193,6 +201,51 @@ def sandbox_faults_page() -> str:
     )
 
 
+def logging_page() -> str:
+    """docs/logging.md."""
+    fields = [(f"`{name}`", meaning) for name, meaning in FIELDS.items()]
+    more = [(", ".join(f"`{one}`" for one in names.split(", ")), meaning) for names, meaning in MORE_FIELDS.items()]
+    channels = [
+        (f"`{channel}`", meaning, ", ".join(f"`{name}`" for name, found in CHANNELS.items() if found is channel))
+        for channel, meaning in CHANNEL_MEANINGS.items()
+    ]
+    schema = (
+        "A worker writes one JSON object a line, to standard error; the local stack keeps it in "
+        "`.local/logs/<worker>.log`, rotated at 20 MB with three older files. A worker that runs on its own writes "
+        "to a file when `log.directory` is set. Lines of Faust, aiokafka and other libraries have the same fields, in "
+        "the same order, and are one line each whatever they were; what is printed past the log becomes a line of the "
+        "logger `printed`."
+    )
+    repeats = (
+        f"Of lines that repeat within {WINDOW_SECONDS:g} seconds the first is written at once, and at the end one more "
+        "that says with `repeated` how many followed. Lines are the same when logger, level, event and fields are; "
+        "below the level of an error, numbers do not count. `alpha_panda_log_lines_total` counts all of them."
+    )
+    secrets = (
+        "Every value of a setting that is a secret, every line of a file of secrets and today's access token, of four "
+        "characters or more, are blanked as `***` wherever they appear, and so is what follows a secret's name in a "
+        "text or is kept under it."
+    )
+    following = (
+        "`alpha-panda logs` merges the files by time; `--follow` goes on through rotations and restarts. "
+        "`alpha-panda trace ID` prints the chain of events an id belongs to (a frame, signal, order, fill or any "
+        "event), each with the time since its cause (`hop`) and since the frame was received (`total`), in "
+        "milliseconds of Kafka's clock. It reads the audit trail, and the topics of the last ten minutes for what that "
+        "does not have yet; either is enough. `alpha-panda logs --trace ID` prints the lines about the same decision. "
+        "Lines about orders name the order and its chain; a line logged while a message is handled has the message's "
+        "chain. Denials are logged once in a while for each strategy, instrument and code: `trace` has every one."
+    )
+    return "\n\n".join(
+        (
+            *("# Logs", NOTE, schema, "## Fields", "Every line has", table(("field", "meaning"), fields)),
+            *("some have more, and what the event says of itself:", table(("field", "meaning"), more)),
+            *("## Channels", table(("channel", "what", "loggers that begin with"), channels)),
+            "Any other logger is `infrastructure`; an event may name its channel itself.",
+            *("## Repeated lines", repeats, "## Secrets", secrets, "## Following a decision", following),
+        )
+    )
+
+
 def reconciliation_page() -> str:
     """docs/reconciliation.md."""
     rows = [(f"`{kind}`", _severity(one.severity), one.meaning, one.advice) for kind, one in KINDS.items()]
@@ -249,6 +302,7 @@ def _alert(rule: Mapping[str, Any]) -> Sequence[str]:
 
 
 PAGES = {
+    "logging.md": logging_page,
     "alerts.md": alerts_page,
     "dashboards.md": dashboards_page,
     "reconciliation.md": reconciliation_page,

@@ -317,7 +317,7 @@ class LiveBroker:
             return
         known = row[1]
         if known.cancel_wanted and known.broker_order_id:
-            self._dispatcher.offer(Cancel(order_id, known.broker_order_id))
+            self._dispatcher.offer(Cancel(order_id, known.broker_order_id, known.order.frame_id))
         elif known.attempted_at:
             return
         elif not known.cancel_wanted:

@@ -43,6 +43,7 @@ class Cancel(msgspec.Struct, frozen=True):
 
     order_id: str
     broker_order_id: str
+    correlation_id: str = ""
 
     @property
     def rank(self) -> Rank:

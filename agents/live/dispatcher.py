@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from agents.live.breaker import Breaker
 from agents.live.calls import Call, CallQueue, Cancel, Errand, Place, Rank
+from agents.order_lines import about
 from brokers.answers import Answer, RefusalKind, Refused, Taken, Unknown
 from faust_app.runtime.order_budget import Grant, Verdict
 from models.messages.orders import OrderStatus, OrderUpdate, PlannedOrder
@@ -179,7 +180,7 @@ class Dispatcher:
         self._places.release()
         self._news.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("call_failed", error=f"{type(error).__name__}: {error}")
+            log.error("call_failed", call=task.get_name(), error=f"{type(error).__name__}: {error}")
             self._uncertain()
 
     async def _make(self, call: Call, grant: Grant) -> None:
@@ -194,12 +195,12 @@ class Dispatcher:
     async def _cancel(self, call: Cancel, grant: Grant) -> None:
         """A cancel that did not come through is offered again by the poller, as long as the order rests."""
         if grant.verdict is not Verdict.GRANTED:
-            log.error("cancel_not_sent", order_id=call.order_id, reason=NO_BUDGET[grant.verdict])
+            log.error("cancel_not_sent", **_named(call), reason=NO_BUDGET[grant.verdict])
             return
         answer = await self._writes.cancel(call.broker_order_id)
         self._note(answer)
         if not isinstance(answer, Taken):
-            log.warning("cancel_not_taken", order_id=call.order_id, reason=answer.reason)
+            log.warning("cancel_not_taken", **_named(call), reason=answer.reason)
             self._uncertain()
 
     async def _place(self, order: PlannedOrder, grant: Grant) -> None:
@@ -215,6 +216,7 @@ class Dispatcher:
             return
         answer = await self._writes.place(order)
         self._note(answer)
+        log.info("order_called", **about(order), answer=type(answer).__name__.lower(), told=_told(answer))
         await self._journal.report(self._update(order, answer))
         if isinstance(answer, Unknown):
             self._uncertain()
@@ -266,3 +268,12 @@ class Dispatcher:
             event_time=int(self._now()),
             reporter=REPORTER,
         )
+
+
+def _named(call: Cancel) -> dict[str, str]:
+    return {"order_id": call.order_id, "correlation_id": call.correlation_id}
+
+
+def _told(answer: Answer) -> str:
+    """The broker's number of an order it has taken, else why it has not or nobody knows."""
+    return answer.broker_order_id if isinstance(answer, Taken) else answer.reason

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from agents.live.protection import Protector
+from agents.order_lines import about
 from faust_app.runtime import metrics
 from models.messages.orders import PlannedOrder
 from trading.orders.state import AlarmKind
@@ -57,4 +58,4 @@ class GuardedExits:
     def _alarm(self, order: PlannedOrder, text: str) -> None:
         kind = AlarmKind.TRIGGER_STANDS
         metrics.ORDER_ALARMS.labels(self._broker, kind.value).inc()
-        log.error("order_alarm", order_id=order.order_id, kind=kind.value, alarm=text)
+        log.error("order_alarm", **about(order), kind=kind.value, alarm=text)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import structlog
 
 from agents.live.calls import Cancel
 from agents.live.poller import Seen, compare
+from agents.order_lines import about
 from brokers.errors import BrokerFailure, SessionRefused
 from faust_app.runtime import metrics
 from faust_app.runtime.lifecycle import WorkerState
-from models.messages.orders import OrderUpdate
+from models.messages.orders import OrderUpdate, PlannedOrder
 from trading.orders.state import AlarmKind, OrderRecord
 
 log = structlog.get_logger(__name__)
@@ -88,18 +89,20 @@ class BookWatch:
             await self._report(update)
         for record in ours.values():
             if record.cancel_wanted and record.is_open and record.broker_order_id:
-                self._offer(Cancel(record.order.order_id, record.broker_order_id))
+                self._offer(Cancel(record.order.order_id, record.broker_order_id, record.order.frame_id))
+        by_id = {record.order.order_id: record.order for record in ours.values()}
         for update in seen.risen:
-            self._offer(Cancel(update.order_id, update.broker_order_id))
-        self._tell(seen)
+            self._offer(Cancel(update.order_id, update.broker_order_id, by_id[update.order_id].frame_id))
+        self._tell(seen, by_id)
         return seen
 
-    def _tell(self, seen: Seen) -> None:
+    def _tell(self, seen: Seen, by_id: Mapping[str, PlannedOrder]) -> None:
         metrics.ORDERS_FOREIGN.labels(self._broker).set(len(seen.foreign))
         metrics.ORDERS_DOUBLED.labels(self._broker).set(len(seen.doubled))
         metrics.BROKER_ROWS_UNREADABLE.labels(self._broker).inc(seen.unread)
         for update in seen.risen:
             metrics.ORDER_ALARMS.labels(self._broker, AlarmKind.RISEN.value).inc()
-            log.error("order_given_up_works", order_id=update.order_id, broker_order_id=update.broker_order_id)
-        for order in seen.doubled:
-            log.error("order_doubled", broker_order_id=order.broker_order_id, tag=order.tag)
+            order = by_id[update.order_id]
+            log.error("order_given_up_works", **about(order), broker_order_id=update.broker_order_id)
+        for other in seen.doubled:
+            log.error("order_doubled", broker_order_id=other.broker_order_id, tag=other.tag)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import structlog
 
+from agents.order_lines import about
 from brokers.answers import Answer, RefusalKind, Refused, Taken
 from brokers.zerodha.client import ZerodhaClient
 from brokers.zerodha.mapping import REGULAR, Row, order_fields
@@ -53,7 +54,7 @@ class DryRun:
     async def place(self, order: PlannedOrder) -> Answer:
         """Tell what would have been sent."""
         fields = msgspec.json.encode(order_fields(order)).decode()
-        log.info("dry_run", order_id=order.order_id, order=fields)
+        log.info("dry_run", **about(order), order=fields)
         return Refused(RefusalKind.REJECTED, f"{DRY_RUN}{fields}")
 
     async def cancel(self, broker_order_id: str) -> Answer:

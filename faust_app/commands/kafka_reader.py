@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,6 +10,7 @@ from faust_app.runtime.errors import ConfigurationError, TransientError
 from faust_app.runtime.settings import Settings
 
 PATIENCE_MS = 200
+MOST_RECENT = 20_000  # messages of a partition that are looked through
 
 
 @asynccontextmanager
@@ -62,3 +63,36 @@ async def messages(
             found.extend(message for message in batch.get(tp, []) if message.offset < end)
         consumer.unsubscribe()
     return found
+
+
+async def recent(config: Settings, consumer: Any, topics: Iterable[str], since: float) -> AsyncIterator[Any]:
+    """What came into topics since an epoch second, by partition in order, the newest `MOST_RECENT` of each."""
+    ahead = await _recent_offsets(config, consumer, topics, since)
+    if not ahead:
+        return
+    consumer.assign(list(ahead))
+    for tp, (start, _) in ahead.items():
+        consumer.seek(tp, start)
+    while ahead:
+        batch = await consumer.getmany(*ahead, timeout_ms=PATIENCE_MS)
+        for tp, messages in batch.items():
+            for message in messages:
+                if message.offset < ahead[tp][1]:
+                    yield message
+        for tp in list(ahead):
+            if await consumer.position(tp) >= ahead[tp][1]:
+                del ahead[tp]
+    consumer.unsubscribe()
+
+
+async def _recent_offsets(
+    config: Settings, consumer: Any, topics: Iterable[str], since: float
+) -> dict[Any, tuple[int, int]]:
+    present = await consumer.topics()
+    named = [tp for topic in topics if topic in present for tp in await partitions(config, consumer, topic)]
+    if not named:
+        return {}
+    ends = await consumer.end_offsets(named)
+    found = await consumer.offsets_for_times(dict.fromkeys(named, int(since * 1000)))
+    starts = {tp: max(one.offset, ends[tp] - MOST_RECENT) for tp, one in found.items() if one is not None}
+    return {tp: (start, ends[tp]) for tp, start in starts.items() if start < ends[tp]}

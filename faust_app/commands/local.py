@@ -10,6 +10,7 @@ import typer
 
 from faust_app.commands.output import AsJson, Yes, confirm, parse_duration, run, show, to_json
 from faust_app.runtime.errors import ConfigurationError
+from faust_app.runtime.notice_services import load_services
 from faust_app.runtime.settings import load_settings, state_directory
 
 DOCTOR_COLUMNS = ("check", "result", "detail")
@@ -38,6 +39,8 @@ def register(app: typer.Typer) -> None:
         config = load_settings(profile)
         market = None if config.kite.api_key is not None else synthetic_market(config.stack)
         _check_writable(json_file)
+        if config.notices.enabled:
+            load_services(config.notices)
         options = Options(
             market,
             {},

@@ -42,6 +42,13 @@ def text(value: Any) -> str:
     return str(value)
 
 
+def exact_time(at: datetime | None) -> str | None:
+    """Day and time in IST, with milliseconds."""
+    from trading.market.sessions import IST
+
+    return None if at is None else at.astimezone(IST).strftime("%m-%d %H:%M:%S.%f")[:-3]
+
+
 def to_json(value: Any) -> str:
     """JSON text; decimals are strings, times ISO 8601."""
     return json.dumps(value, default=_plain, ensure_ascii=False)
@@ -72,11 +79,11 @@ def show(rows: Iterable[dict[str, Any]], columns: Sequence[str], *, as_json: boo
     console.print(table)
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of a `--for`. Raises ConfigurationError."""
+def parse_duration(text: str, option: str = "--for") -> float:
+    """Seconds of an option that is a duration. Raises ConfigurationError."""
     found = DURATION.fullmatch(text.strip())
     if found is None or float(found[1]) <= 0:
-        raise ConfigurationError(f"--for {text!r} is not a duration like 60s, 10m or 1h")
+        raise ConfigurationError(f"{option} {text!r} is not a duration like 60s, 10m or 1h")
     return float(found[1]) * UNITS[found[2]]
 
 

@@ -1,4 +1,4 @@
-"""`alpha-panda trace`: the chain of events an id belongs to, from the tick's frame to the snapshot."""
+"""`alpha-panda trace`: the chain of events an id belongs to, from the tick's frame to the snapshot, with its times."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from faust_app.commands.output import AsJson, run, show
-from faust_app.commands.reports import query
+from faust_app.commands.output import AsJson, exact_time, parse_duration, run, show
 from faust_app.runtime.errors import ConfigurationError
-from faust_app.runtime.settings import Settings, settings
+from faust_app.runtime.settings import settings
 
-COLUMNS = ("occurred_at", "broker", "type", "source", "summary", "event_id", "causation_id")
-MOST_EVENTS = 500
+COLUMNS = ("at", "hop", "total", "broker", "type", "source", "found_in", "summary", "event_id")
+WITHIN = "10m"
+Within = Annotated[str, typer.Option(help="How far back the topics are searched: 30s, 10m or 1h.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -21,72 +21,36 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def trace(
         identifier: Annotated[str, typer.Argument(help="Id of a frame, signal, order, fill, snapshot or any event.")],
+        within: Within = WITHIN,
         as_json: AsJson = False,
     ) -> None:
-        """Print every event that led to an id or follows from it, in causal order."""
-        rows = run(chain(settings(), identifier))
+        """Print every event that led to an id or follows from it, in causal order, with the time each step took.
+
+        `at` is when Kafka got the event, of the frame when it was received; `hop` is the time since its cause, `total`
+        the time since the frame. Events come from the audit trail (ledger) and, as long as that does not have them,
+        from the topics; what is known of the frame is what its signal says.
+        """
+        from faust_app.commands.chain import find_chain
+
+        found = run(find_chain(settings(), identifier, seconds=parse_duration(within, "--within")))
+        for problem in found.problems:
+            typer.echo(f"{problem}: what only that knows is missing", err=True)
+        rows = [{**row, "summary": summary(row)} for row in found.related(identifier)]
         if not rows:
-            raise ConfigurationError(f"Nothing is known of {identifier!r}")
-        show(rows, COLUMNS, as_json=as_json, empty="")
+            raise ConfigurationError(f"Nothing is known of {identifier!r}; the topics were searched {within} back")
+        show(rows if as_json else map(_readable, rows), COLUMNS, as_json=as_json, empty="")
 
 
-async def chain(config: Settings, identifier: str) -> list[dict[str, Any]]:
-    """Events of the id's chain: ancestors and descendants of the events that carry it."""
-    from sqlalchemy import or_, select
-
-    from models.rows.audit import AuditRow
-    from models.rows.trading import FillRow, OrderRow
-
-    table = AuditRow.__table__
-    carries = or_(
-        AuditRow.event_id == identifier,
-        AuditRow.causation_id == identifier,
-        AuditRow.data["order"]["order_id"].astext == identifier,
-        AuditRow.data["order_id"].astext == identifier,
-    )
-    of_order = select(OrderRow.correlation_id).where(OrderRow.order_id == identifier)
-    roots = of_order.union(select(FillRow.correlation_id).where(FillRow.fill_id == identifier))
-    starts = await query(config, select(table).where(carries).limit(MOST_EVENTS))
-    found = await query(config, roots)
-    correlations = {row["correlation_id"] for row in [*starts, *found]}
-    if not correlations:
-        correlations = {identifier}
-    everything = await query(config, select(table).where(AuditRow.correlation_id.in_(correlations)))
-    wanted = {row["event_id"] for row in starts}
-    return in_order(everything, wanted if identifier not in correlations else set())
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    times = {"hop": duration(row["hop_seconds"]), "total": duration(row["total_seconds"])}
+    return {**row, **times, "at": exact_time(row["at"])}
 
 
-def in_order(events: list[dict[str, Any]], wanted: set[str]) -> list[dict[str, Any]]:
-    """Causes before effects; with `wanted`, only their ancestors and descendants."""
-    by_id = {row["event_id"]: row for row in events}
-    kept = _relatives(by_id, wanted) if wanted else set(by_id)
-    rows = sorted(
-        (by_id[one] for one in kept), key=lambda row: (_depth(row, by_id), row["occurred_at"], row["event_id"])
-    )
-    return [{**row, "summary": summary(row)} for row in rows]
-
-
-def _relatives(by_id: dict[str, dict[str, Any]], wanted: set[str]) -> set[str]:
-    kept = set()
-    for one in wanted:
-        current: str | None = one
-        while current in by_id:
-            kept.add(current)
-            current = by_id[current]["causation_id"]
-    below = set(wanted)
-    while True:
-        more = {one for one, row in by_id.items() if row["causation_id"] in below} - below
-        if not more:
-            return kept | (below & set(by_id))
-        below |= more
-
-
-def _depth(row: dict[str, Any], by_id: dict[str, dict[str, Any]]) -> int:
-    depth = 0
-    while row["causation_id"] in by_id and depth < len(by_id):
-        row = by_id[row["causation_id"]]
-        depth += 1
-    return depth
+def duration(seconds: float | None) -> str | None:
+    """Milliseconds below a second, else seconds."""
+    if seconds is None:
+        return None
+    return f"{seconds * 1000:.1f} ms" if abs(seconds) < 1 else f"{seconds:.2f} s"
 
 
 def summary(row: dict[str, Any]) -> str:

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
             os.environ[BROKER_VARIABLE] = broker
         if web_port is not None:
             os.environ[PORT_VARIABLE] = str(web_port)
-        run_faust(stage, ["worker", "--without-web", "-l", "warn"])
+        run_faust(stage, ["--quiet", "worker", "--without-web", "-l", "warn"])
 
 
 def _check(stage: str, broker: str | None) -> None:

@@ -23,8 +23,9 @@ from faust_app.runtime.inspect import register_inspect
 from faust_app.runtime.kafka_watch import KafkaWatch
 from faust_app.runtime.lag_watch import LagWatch
 from faust_app.runtime.lifecycle import WorkerState, die
-from faust_app.runtime.logging import configure_logging
+from faust_app.runtime.logging import capture_everything, configure_logging, end_windows
 from faust_app.runtime.publisher import SEND_FAILURES, Publisher
+from faust_app.runtime.redaction import secrets_of
 from faust_app.runtime.settings import BROKER_VARIABLE, INSTANCE_VARIABLE, PORT_VARIABLE, Settings, settings
 from faust_app.runtime.topics import LARGEST_DEAD_LETTER, SHARED, Topic, Topics
 from models.messages.envelope import Envelope
@@ -36,6 +37,7 @@ log = structlog.get_logger(__name__)
 SESSION_SECONDS = 20.0
 CANCEL_SECONDS = 1.0
 TABLES_SECONDS = 5.0  # how often the sizes of tables are looked at
+REPEATED_SECONDS = 1.0  # how often repeated lines are told of
 
 
 class _NoFaustWeb(BootStrategy):
@@ -97,6 +99,7 @@ class Worker:
         self._rebalance_started = time.monotonic()
         self.app.on_partitions_revoked.connect(self._on_revoked)
         self.background("table sizes", self._show_tables)
+        self.background("repeated lines", _tell_of_repeated_lines)
         self.background("kafka", KafkaWatch(self.state, self._kafka_client).run)
         self.background("lag", LagWatch(self.state, self._behind, config.worker.most_lag_messages).run)
 
@@ -167,7 +170,7 @@ class Worker:
 
     async def begin(self) -> None:
         """Serve the pages and start the background work. Called by Faust."""
-        configure_logging(self.settings.log, stage=self.stage, broker=self.broker)
+        configure_logging(self.settings.log, stage=self.stage, broker=self.broker, secrets=secrets_of(self.settings))
         metrics.BUILD_INFO.labels(self.stage, self.broker, VERSION).set(1)
         metrics.WORKER_STARTED.set(time.time())
         if not self.app.producer_only:
@@ -215,6 +218,12 @@ class Worker:
         metrics.RECOVERY_SECONDS.labels(self.stage, self.broker).set(time.monotonic() - self._rebalance_started)
         for callback in self._recovered:
             await callback()
+
+
+async def _tell_of_repeated_lines() -> None:
+    while True:
+        await asyncio.sleep(REPEATED_SECONDS)
+        end_windows()
 
 
 VERSION = "0.1.0"
@@ -268,6 +277,7 @@ class _QuietWorker(faust.Worker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.update(override_logging=False, quiet=True)
         super().__init__(*args, **kwargs)
+        self.spinner = None  # it writes escape codes, to files as well
 
 
 def build_worker(stage: str, *, per_broker: bool) -> Worker:
@@ -275,7 +285,8 @@ def build_worker(stage: str, *, per_broker: bool) -> Worker:
     check_versions()
     config = settings()
     broker = required_broker(config) if per_broker else SHARED
-    configure_logging(config.log, stage=stage, broker=broker)
+    configure_logging(config.log, stage=stage, broker=broker, secrets=secrets_of(config))
+    capture_everything()
     worker = Worker(stage, broker, config)
     register_inspect(worker.app)
     return worker

@@ -118,10 +118,16 @@ UPSERT_DIFFERENCE = _difference_upsert()
 CLEAR_DIFFERENCES = _difference_clearance()
 
 
-async def record(connection: AsyncConnection, topic: TopicName, raw: bytes, origin: Origin) -> Envelope[Any]:
-    """Store one event in the connection's transaction. Raises DecodeError when `raw` is not a message."""
+async def record(
+    connection: AsyncConnection, topic: TopicName, raw: bytes, origin: Origin, sent_at: float = 0.0
+) -> Envelope[Any]:
+    """Store one event in the connection's transaction. Raises DecodeError when `raw` is not a message.
+
+    `sent_at` is Kafka's time of the message in epoch seconds, 0 when it has none.
+    """
     envelope = decode_any(raw)
-    await connection.execute(INSERT_AUDIT, _audit_values(envelope, topic, raw, origin))
+    at = {"sent_at": datetime.fromtimestamp(sent_at, UTC) if sent_at else None}
+    await connection.execute(INSERT_AUDIT, _audit_values(envelope, topic, raw, origin) | at)
     projection = PROJECTIONS.get(type(envelope.data))
     if projection is not None:
         statement, values = projection

@@ -29,7 +29,18 @@ class Head(msgspec.Struct, frozen=True):
     version: int
 
 
+class _Chain(msgspec.Struct):
+    correlation_id: str
+
+
+class _FrameHead(msgspec.Struct, array_like=True):
+    version: int
+    id: str
+
+
 _decode_head = msgspec.json.Decoder(Head).decode
+_decode_chain = msgspec.json.Decoder(_Chain).decode
+_decode_frame_head = msgspec.msgpack.Decoder(_FrameHead).decode
 
 
 def new_id() -> str:
@@ -101,6 +112,16 @@ def _refuse_newer(raw: bytes, name: str, newest: int) -> None:
         return
     if head.type == name and head.version > newest:
         raise NewerVersion(f"{name} version {head.version} is newer than {newest}, the newest one known here")
+
+
+def chain_of(raw: bytes | None) -> str | None:
+    """Correlation id of an envelope or a frame; None of bytes that are neither."""
+    if not raw:
+        return None
+    try:
+        return _decode_chain(raw).correlation_id if raw[0] == ord("{") else _decode_frame_head(raw).id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def encode_frame(frame: TickFrame) -> bytes:

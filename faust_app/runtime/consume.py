@@ -28,6 +28,7 @@ from faust_app.runtime.errors import DecodeError, NewerVersion, TransientError
 from faust_app.runtime.exact import ExactConsumer
 from faust_app.runtime.failpoints import Failpoints
 from faust_app.runtime.lifecycle import WorkerState, die
+from faust_app.runtime.log_context import handling
 from faust_app.runtime.publisher import Publisher
 from faust_app.runtime.sections import DeliverySettings
 from tables.journal import Output
@@ -47,6 +48,7 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: dict[str, bytes]
+    sent_at: float = 0.0  # Kafka's time of it, in epoch seconds; 0 when there is none
 
     @property
     def source(self) -> str:
@@ -135,11 +137,11 @@ class ConsumeLoop:
         self._received.inc()
         self._consumer().begin(message)
         self._in_hand[id(message)] = message
-        record = Record(
-            message.topic, message.partition, message.offset, message.key, message.value, _headers(message.headers)
-        )
+        record = _record(message)
         started = time.perf_counter()
+        handling(record)
         decision = await self._decide(record)
+        handling(None)
         await self._queue.put(_Pending(message, record, decision, self._take_writes(), started))
 
     async def _decide(self, record: Record) -> Decision:
@@ -206,7 +208,9 @@ class ConsumeLoop:
         self._failpoints.reached("sent")
         finished = time.perf_counter()
         for pending in group:
+            handling(pending.record)
             self._finish(pending, finished)
+        handling(None)
 
     async def _send_until_it_works(self, outputs: list[Output]) -> None:
         wait = self._settings.retry_first_seconds
@@ -238,6 +242,18 @@ def _is_away(error: Exception) -> bool:
     """True when Kafka may take the same message later; False for one it will never take."""
     cause = error.__cause__ if isinstance(error, ProducerSendError) else error
     return isinstance(cause, (KafkaTimeoutError, ProducerClosed)) or bool(getattr(cause, "retriable", False))
+
+
+def _record(message: Any) -> Record:
+    return Record(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        key=message.key,
+        value=message.value,
+        headers=_headers(message.headers),
+        sent_at=message.timestamp or 0.0,
+    )
 
 
 def _headers(raw: Any) -> dict[str, bytes]:

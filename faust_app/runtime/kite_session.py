@@ -8,6 +8,7 @@ from brokers.zerodha.client import Endpoint
 from brokers.zerodha.session import SessionStore, SessionView
 from faust_app.runtime import metrics
 from faust_app.runtime.errors import ConfigurationError
+from faust_app.runtime.redaction import KNOWN
 from faust_app.runtime.settings import PROJECT, Settings
 
 
@@ -22,10 +23,20 @@ def session_store(config: Settings) -> SessionStore | None:
         raise ConfigurationError("kite.session_key is no key: `alpha-panda login --new-key` makes one") from error
 
 
+class _HiddenView(SessionView):
+    """Its token is blanked in logs from the moment somebody has asked for it."""
+
+    def token(self) -> str:
+        """Today's access token; empty while there is none that may be used."""
+        found = super().token()
+        KNOWN.hide((found,))
+        return found
+
+
 def session_view(config: Settings) -> SessionView:
     """The session for a process. Raises ConfigurationError for a session key that is none."""
     api_key = config.kite.api_key
-    return SessionView(session_store(config), api_key.get_secret_value() if api_key else "", time.time)
+    return _HiddenView(session_store(config), api_key.get_secret_value() if api_key else "", time.time)
 
 
 def endpoint(config: Settings, session: SessionView, broker: str) -> Endpoint:

@@ -9,6 +9,8 @@ from typing import NoReturn
 
 import structlog
 
+from faust_app.runtime.logging import tell_repeated
+
 log = structlog.get_logger(__name__)
 
 EXIT_FAILED = 70
@@ -41,5 +43,6 @@ class WorkerState:
 def die(what: str, error: BaseException) -> NoReturn:
     """End the process at once, without committing: the messages come again after the restart."""
     log.critical("worker_dies", what=what, error=f"{type(error).__name__}: {error}", exc_info=error)
+    tell_repeated()
     sys.stderr.flush()
     os._exit(EXIT_FAILED)

@@ -38,6 +38,10 @@ class RedisKeys:
         """Hash of worker -> `applied revision|wall time|JSON list of what is left`, while positions are closed."""
         return f"{self._prefix}:trading-state:left"
 
+    def told(self, what: str) -> str:
+        """There once people have been told of it."""
+        return f"{self._prefix}:told:{what}"
+
     def lease(self, account: str) -> str:
         """Who may place orders of an account: `fence|owner`, gone when not renewed."""
         return f"{self._prefix}:lease:{account}"

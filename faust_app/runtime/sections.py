@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, SecretStr, model_validator
 
+from faust_app.runtime.notices import NoticeKind
 from trading.matching.rules import MatchingRules
 
 STATE_DIRECTORY = ".local"
@@ -240,6 +241,30 @@ class LogSettings(Section):
     directory: Path | None = Field(None, description="where worker logs go; none is standard error")
     file_megabytes: int = Field(20, ge=1, description="size at which a log file is rotated")
     files_kept: int = Field(5, ge=1, description="rotated files kept")
+
+
+class NoticesSettings(Section):
+    """Notices to people, sent by the monitor (docs/runbooks/notices.md)."""
+
+    enabled: bool = Field(False, description="send notices")
+    addresses_file: Path | None = Field(
+        None, description="file with one address of apprise a line; secrets, so readable by its owner alone"
+    )
+    kinds: tuple[NoticeKind, ...] = Field(
+        tuple(NoticeKind), min_length=1, description="what is told; `alpha-panda notify list` explains each"
+    )
+    quiet_seconds: Positive = Field(300.0, description="least time between two notices of a kind about the same")
+    fills_seconds: Positive = Field(10.0, description="so long fills, differences and alarms are gathered into one")
+    denials_per_minute: int = Field(60, ge=1, description="more denials of an account than this are told")
+    unknown_seconds: Positive = Field(30.0, description="an order without an answer for so long is told")
+    feed_silent_seconds: Positive = Field(10.0, description="no tick for so long while the market is open is told")
+    report_minutes: int = Field(10, ge=0, le=600, description="after the close, when the day's report is sent")
+
+    @model_validator(mode="after")
+    def _check_addresses(self) -> Self:
+        if self.enabled and self.addresses_file is None:
+            raise ValueError("notices.enabled needs notices.addresses_file, a file with one address a line")
+        return self
 
 
 class WorkerSettings(Section):

@@ -33,6 +33,7 @@ from faust_app.runtime.sections import (
     KafkaSettings,
     KiteSettings,
     LogSettings,
+    NoticesSettings,
     PaperSettings,
     PostgresSettings,
     RedisSettings,
@@ -80,6 +81,7 @@ class Settings(BaseSettings):
     risk: RiskSettings = RiskSettings()  # type: ignore[call-arg]
     delivery: DeliverySettings = DeliverySettings()  # type: ignore[call-arg]
     log: LogSettings = LogSettings()  # type: ignore[call-arg]
+    notices: NoticesSettings = NoticesSettings()  # type: ignore[call-arg]
     worker: WorkerSettings = WorkerSettings()  # type: ignore[call-arg]
     alerting: AlertingSettings = AlertingSettings()  # type: ignore[call-arg]
     stack: StackSettings = StackSettings()  # type: ignore[call-arg]

@@ -28,4 +28,5 @@ class AuditRow(Base):
     trace_id: Mapped[Name]
     occurred_at: Mapped[Moment]
     recorded_at: Mapped[Moment]
+    sent_at: Mapped[Moment | None]  # Kafka's time of the message; of rows before migration 6 and without a message none
     data: Mapped[Document]

@@ -25,7 +25,7 @@ class SignalRow(Base):
     code: Mapped[Name | None]  # reason code of a denial
     correlation_id: Mapped[Name]
     occurred_at: Mapped[Moment]
-    body: Mapped[dict[str, object] | None] = mapped_column(JSONB)
+    body: Mapped[dict[str, object] | None] = mapped_column(JSONB(none_as_null=True))
 
 
 class OrderRow(Base):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.notice_sink import NoticeSink
 from tests.running_stack import WIDE_LIMITS, RunningStack
 
 MARKET_SPEED = 3
@@ -19,7 +20,15 @@ def markers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, markers: Path) -> Iterator[RunningStack]:
+def sink() -> Iterator[NoticeSink]:
+    """Who is told."""
+    found = NoticeSink()
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, markers: Path, sink: NoticeSink) -> Iterator[RunningStack]:
     """The running stack; it has to stop cleanly at the end."""
     running = RunningStack(
         tmp_path_factory.mktemp("stack"),
@@ -27,6 +36,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory, markers: Path) -> Iterator[R
         ALPHA_PANDA__STACK__SANDBOX_SPEED=str(MARKET_SPEED),
         ALPHA_PANDA__DELIVERY__FAILPOINT=f"decided:20,written:30,sent:40@{markers}",
         ALPHA_PANDA__SEED__STRATEGIES_FILE="tests/e2e/strategies.yaml",
+        ALPHA_PANDA__NOTICES__ENABLED="true",
+        ALPHA_PANDA__NOTICES__ADDRESSES_FILE=str(sink.file_in(tmp_path_factory.mktemp("addresses"))),
+        ALPHA_PANDA__NOTICES__FILLS_SECONDS="1",
+        ALPHA_PANDA__NOTICES__QUIET_SECONDS="5",
+        ALPHA_PANDA__NOTICES__FEED_SILENT_SECONDS="4",
         **WIDE_LIMITS,
     )
     try:

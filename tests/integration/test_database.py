@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import permutations
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from faust_app.commands import chain
 from faust_app.runtime import schema
 from faust_app.runtime.acceptances import store_acceptances
 from faust_app.runtime.audit import record
@@ -211,6 +212,29 @@ async def test_events_in_any_order_and_repeated_give_the_same_rows(engine: Async
             assert (fills, audited) == (10, len(events))
             for table in ("orders", "signals", "fills", "audit"):
                 await connection.execute(text(f"truncate {table}"))
+
+
+async def test_the_audit_trail_keeps_when_kafka_got_a_message_and_chains_are_found_by_any_id(
+    settings: Settings, engine: AsyncEngine
+) -> None:
+    one, at = story()[0], 1_787_000_000.25
+    for sent_at in (at, at + 60):  # the first time counts
+        async with transaction(engine) as connection:
+            name = TopicName(one[0], "paper", is_dlq=False)
+            await record(connection, name, one[1], (str(one[0]), 0, 1), sent_at)
+    await tell(engine, story()[1:])
+    async with transaction(engine) as connection:
+        rows = {row.event_id: row for row in await connection.execute(select(AuditRow.__table__))}
+    assert rows["s"].sent_at == datetime.fromtimestamp(at, UTC)
+    assert {row.sent_at for name, row in rows.items() if name != "s"} == {None}
+    order_id = rows["o"].data["order"]["order_id"]
+    fill = ids.fill_id(order_id, 10)
+    assert await chain._stored_chains(settings, "s") == {"s"}
+    assert await chain._stored_chains(settings, fill) == {fill}
+    assert await chain._stored_chains(settings, order_id) >= {"o", "u4", "u10", fill}
+    assert await chain._stored_chains(settings, "nobody") == set()
+    found = await chain._stored(settings, {"s", "o"})
+    assert {name: row["at"] for name, row in found.items()} == {"s": rows["s"].sent_at, "o": None}
 
 
 async def test_instruments_of_a_group_are_found_in_it(settings: Settings, engine: AsyncEngine) -> None:

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from agents import monitor as module
-from agents.monitor import Monitor
+from agents.monitor import Monitor, attach
 from faust_app.runtime.app import Worker
 from faust_app.runtime.settings import Settings
 from models.messages.market import Marks
@@ -52,8 +52,9 @@ def marks(clock: int) -> Marks:
 async def test_market_goes_on_while_the_feed_is_dead(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """At a sandbox the last tick dates the exchange; it closes at half past three whether ticks come or not."""
     now = [1_795_000_000.0]
-    monitor._clock.now = lambda: now[0]
-    monitor._view.apply(marks(OPEN))
+    monitor.clock.now = lambda: now[0]
+    assert not monitor.is_open()
+    monitor.view.apply(marks(OPEN))
     monitor._show_market()
     assert (value("market_open", segment="NSE"), value("market_open", segment="NFO")) == (1, 1)
     assert phases("NSE") == {"continuous"}
@@ -61,16 +62,18 @@ async def test_market_goes_on_while_the_feed_is_dead(monitor: Monitor, monkeypat
     monitor._show_market()
     assert value("exchange_time_seconds") == OPEN + 5 * MINUTE
     assert value("market_open", segment="NSE") == 1
+    assert monitor.is_open()
     now[0] += 7 * 60 * MINUTE
     monitor._show_market()
     assert (value("market_open", segment="NSE"), value("market_open", segment="NFO")) == (0, 0)
+    assert not monitor.is_open()
     opens = value("market_next_open_timestamp_seconds")
     assert opens == OPEN - 100 + 24 * 60 * MINUTE
 
 
 async def test_at_kite_the_wall_clock_says_when_the_market_is_open(settings: Settings) -> None:
     real = Monitor(Worker("monitor", "shared", configured()))
-    real._clock.now = lambda: float(OPEN)
+    real.clock.now = lambda: float(OPEN)
     real._show_market()
     assert value("market_open", segment="NSE") == 1, "also before the feed has said anything"
 
@@ -104,3 +107,14 @@ async def test_dependency_that_does_not_answer_is_a_metric_and_not_an_error(
         assert time.monotonic() - began < 5
     assert seen == [0, 0, 1]
     assert value("dependency_answer_seconds", dependency="redis") is not None
+
+
+async def test_people_are_told_only_when_somebody_has_said_whom(settings: Settings, tmp_path: Path) -> None:
+    def tasks(config: Settings) -> set[str]:
+        worker = Worker("monitor", "shared", config)
+        attach(worker)
+        return {name for name, _ in worker._background}
+
+    notices = {"enabled": True, "addresses_file": str(tmp_path / "addresses")}
+    assert not {"notifier", "notices"} & tasks(settings)
+    assert {"notifier", "notices"} <= tasks(configured(notices=notices))

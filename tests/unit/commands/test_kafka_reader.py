@@ -5,9 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from aiokafka import TopicPartition
 
-from faust_app.commands.kafka_reader import messages
+from faust_app.commands import kafka_reader
+from faust_app.commands.kafka_reader import messages, recent
 from faust_app.runtime.settings import load_settings
 from faust_app.runtime.topics import Topic, Topics
 
@@ -48,7 +50,14 @@ class Consumer:
     async def position(self, tp: TopicPartition) -> int:
         return self.positions[tp]
 
-    async def getmany(self, tp: TopicPartition, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
+    async def offsets_for_times(self, times: dict[TopicPartition, int]) -> dict[TopicPartition, Any]:
+        """A message came every second, the first at second 0."""
+        assert not self.assigned
+        first = {tp: -(-at // 1000) for tp, at in times.items()}
+        return {tp: SimpleNamespace(offset=at) if at < self.counts[tp] else None for tp, at in first.items()}
+
+    async def getmany(self, *tps: TopicPartition, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
+        tp = next(one for one in tps if self.positions[one] < self.counts[one] + 1)
         at = self.positions[tp]
         self.positions[tp] += 1
         return {tp: [SimpleNamespace(partition=tp.partition, offset=at)]}
@@ -69,3 +78,18 @@ async def test_only_partitions_with_something_to_read_are_fetched_from() -> None
 async def test_the_newest_of_each_partition_or_what_follows_an_offset() -> None:
     assert await read(Consumer([0, 3, 0, 1]), newest=1) == [(1, 2), (3, 0)]
     assert await read(Consumer([0, 3, 0, 1]), offset=2) == [(1, 2)]
+
+
+async def recently(consumer: Consumer, since: float) -> list[tuple[int, int]]:
+    topics = [TOPIC, "not.there.yet"]
+    return [(one.partition, one.offset) async for one in recent(SETTINGS, consumer, topics, since)]
+
+
+async def test_recent_messages_are_those_since_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await recently(Consumer([0, 3, 0, 1]), 0.5) == [(1, 1), (1, 2)]
+    consumer = Consumer([0, 3, 0, 1])
+    assert await recently(consumer, 0) == [(1, 0), (1, 1), (1, 2), (3, 0)]
+    assert await recently(consumer, 0) == [(1, 0), (1, 1), (1, 2), (3, 0)]  # and again on the same consumer
+    assert await recently(Consumer([0, 3, 0, 1]), 3) == []
+    monkeypatch.setattr(kafka_reader, "MOST_RECENT", 2)
+    assert await recently(Consumer([0, 3, 0, 1]), 0) == [(1, 1), (1, 2), (3, 0)]

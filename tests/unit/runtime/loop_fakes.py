@@ -34,6 +34,7 @@ class Message:
     partition: int = 0
     topic: str = TOPIC
     headers: Any = ()
+    timestamp: float | None = None
 
 
 @dataclass

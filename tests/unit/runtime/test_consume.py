@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from faust_app.runtime.consume import Decision, Record
+from faust_app.runtime.log_context import correlation_id
 from tables.journal import Output
 from tables.states import StateTable
 from tests.unit.runtime.loop_fakes import OUT, TOPIC, Around, Message, Stream, consume, echo, handler_of, until
@@ -125,6 +128,30 @@ async def test_callback_runs_only_after_delivery(around: Around) -> None:
     await until(lambda: called == [5])
     stream.close()
     await running
+
+
+async def test_lines_logged_meanwhile_belong_to_the_message_at_hand(around: Around) -> None:
+    deciding, delivered, between = [], [], []
+
+    class Noting(Stream):
+        async def events(self) -> AsyncIterator[Any]:
+            async for event in super().events():
+                yield event
+                between.append(correlation_id())
+
+    async def handle(record: Record) -> Decision:
+        await asyncio.sleep(0)
+        deciding.append(correlation_id())
+        decision = echo(record)
+        decision.delivered = lambda: delivered.append(correlation_id())
+        return decision
+
+    chains = [f"chain {number}" for number in range(3)]
+    values = [*(msgspec.json.encode({"correlation_id": one}) for one in chains), b"garbage"]
+    stream = Noting(*(Message(offset, value) for offset, value in enumerate(values)))
+    await consume(around.loop(handle), stream, lambda: len(around.offsets("complete")) == 4)
+    assert deciding == delivered == [*chains, None]
+    assert between == [None] * 4
 
 
 async def test_message_without_outputs_is_completed(around: Around) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -39,6 +40,26 @@ def test_only_changes_are_logged() -> None:
         for _ in range(3):
             state.recovered("kafka")
     assert [line["event"] for line in logs] == ["degraded", "recovered"]
+
+
+def test_dying_worker_tells_of_the_lines_it_has_not_written() -> None:
+    code = (
+        "import structlog\n"
+        "from faust_app.runtime.lifecycle import die\n"
+        "from faust_app.runtime.logging import configure_logging\n"
+        "from faust_app.runtime.sections import LogSettings\n"
+        "configure_logging(LogSettings(), stage='ledger', broker='shared')\n"
+        "for offset in range(5):\n"
+        "    structlog.get_logger('x').warning('again', offset=offset)\n"
+        "die('delivery failed', ValueError('no partition'))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=60, text=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(line["event"], line.get("repeated")) for line in lines] == [
+        ("again", None),
+        ("worker_dies", None),
+        ("again", 4),
+    ]
 
 
 def test_dying_worker_says_why_and_runs_nothing_more() -> None:

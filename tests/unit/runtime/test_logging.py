@@ -5,15 +5,28 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import mode
 import pytest
 import structlog
+from prometheus_client import REGISTRY
 
-from faust_app.runtime.logging import NOISY, configure_logging, redact
+from faust_app.runtime.codec import encode, encode_frame, root
+from faust_app.runtime.log_channels import Channel
+from faust_app.runtime.log_context import handling
+from faust_app.runtime.logging import FIELDS, capture_everything, configure_logging, printed_line, tell_repeated
+from faust_app.runtime.redaction import redact
 from faust_app.runtime.sections import LogSettings
+from models.messages.ticks import FRAME_VERSION, TickFrame
+from tests.factories import signal
+from tests.unit.runtime.log_capture import as_it_was
 
 SECRET = "Zx9-s3cret_value"
 Lines = Callable[[], list[dict[str, Any]]]
@@ -22,19 +35,8 @@ Lines = Callable[[], list[dict[str, Any]]]
 @pytest.fixture
 def restored() -> Iterator[None]:
     """Logging as it was before the test."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in NOISY}
-    yield
-    for handler in root.handlers:
-        if handler not in handlers:
-            handler.close()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name, before in levels.items():
-        logging.getLogger(name).setLevel(before)
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
+    with as_it_was():
+        yield
 
 
 @pytest.fixture
@@ -49,24 +51,180 @@ def logger() -> Any:
     return structlog.get_logger("tests.logging")
 
 
-def test_every_line_is_json_with_the_same_fields(lines: Lines) -> None:
+@dataclass
+class Message:
+    """A consumed message."""
+
+    value: bytes | None
+
+
+class Service(mode.Service):
+    """One of Faust's kind, which logs in its own way."""
+
+
+def own() -> None:
     logger().info("signal_accepted", quantity=10)
+
+
+def a_library() -> None:
     logging.getLogger("sqlalchemy").warning("pool of %d is full", 4)
-    with structlog.contextvars.bound_contextvars(correlation_id="chain"):
-        logger().warning("multi\nline")
-    own, foreign, bound = lines()
-    for line in (own, foreign, bound):
-        assert {"event", "level", "logger", "ts", "stage", "broker", "correlation_id"} <= set(line)
-        assert (line["stage"], line["broker"]) == ("risk_manager", "paper")
-        assert line["ts"].endswith("Z")
-    assert (own["event"], own["quantity"], own["level"], own["correlation_id"]) == (
-        "signal_accepted",
-        10,
-        "info",
-        None,
-    )
-    assert (foreign["event"], foreign["logger"]) == ("pool of 4 is full", "sqlalchemy")
-    assert (bound["event"], bound["correlation_id"]) == ("multi\nline", "chain")
+
+
+def a_library_with_fields() -> None:
+    logging.getLogger("aiokafka").error("lost", extra={"partition": 3})
+
+
+def an_error_of_ours() -> None:
+    try:
+        raise ValueError("bad")
+    except ValueError:
+        logger().exception("handler_failed")
+
+
+def an_error_of_faust() -> None:
+    try:
+        raise ValueError("bad")
+    except ValueError:
+        Service().log.exception("Crashed reason=%r", "x")
+
+
+def a_service_of_faust() -> None:
+    box = ("+Highwater - Active+---+", "| topic | offset |", "+---+---+", "| a.b   | 12     |", "+---+---+")
+    Service().log.warning("\n".join(("Recovery:", *box)))
+
+
+def a_warning() -> None:
+    capture_everything()
+    warnings.showwarning("it is old", UserWarning, "x.py", 3)
+
+
+def the_end_of_a_thread() -> None:
+    capture_everything()
+
+    def fail() -> None:
+        raise LookupError("no reactor")
+
+    thread = threading.Thread(target=fail, name="reactor")
+    thread.start()
+    thread.join()
+
+
+PATHS = [
+    (own, "signal_accepted", "info", "tests.logging"),
+    (a_library, "pool of 4 is full", "warning", "sqlalchemy"),
+    (a_library_with_fields, "lost", "error", "aiokafka"),
+    (an_error_of_ours, "handler_failed", "error", "tests.logging"),
+    (an_error_of_faust, "Crashed reason='x'", "error", __name__),
+    (a_service_of_faust, "Recovery: / Highwater - Active / topic, offset / a.b, 12", "warning", __name__),
+    (a_warning, "x.py:3: UserWarning: it is old", "warning", "py.warnings"),
+    (the_end_of_a_thread, "thread_failed", "critical", "faust_app.runtime.logging"),
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("write", "event", "level", "name"), PATHS, ids=[path[0].__name__ for path in PATHS])
+def test_every_line_has_the_fields_of_the_schema_whoever_writes_it(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch, write: Callable[[], None], event: str, level: str, name: str
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    write()
+    (line,) = lines()
+    assert list(line)[: len(FIELDS)] == list(FIELDS)
+    assert (line["event"], line["level"], line["logger"]) == (event, level, name)
+    assert (line["stage"], line["broker"], line["worker"]) == ("risk_manager", "paper", "risk_manager.paper")
+    assert line["channel"] in set(Channel)
+    assert line["correlation_id"] is None
+    assert datetime.fromisoformat(line["ts"]).tzinfo is UTC
+
+
+def test_fields_of_an_event_follow_those_of_the_schema(lines: Lines) -> None:
+    own()
+    a_library_with_fields()
+    a_service_of_faust()
+    ours, library, service = lines()
+    assert ours["quantity"] == 10
+    assert library["partition"] == 3
+    assert service["service"] == "Service"
+
+
+def test_a_line_belongs_to_the_chain_of_the_message_at_hand(lines: Lines) -> None:
+    raised = root(signal(), message_id="a signal", broker="paper", key="k", source="s", at=datetime.now(UTC))
+    frame = TickFrame(FRAME_VERSION, "a frame", "run", 1, 1, 1, "shared", ())
+    messages = [encode(raised), encode_frame(frame), b"\xff", None]
+    for number, value in enumerate(messages):
+        handling(Message(value))
+        logger().info(f"line {number}")
+    handling(None)
+    logger().info("after")
+    assert [line["correlation_id"] for line in lines()] == ["a signal", "a frame", None, None, None]
+
+
+def test_an_event_may_name_its_channel(lines: Lines) -> None:
+    logger().info("x", channel="audit")
+    logging.getLogger("kiteconnect.ticker").error("closed")
+    assert [line["channel"] for line in lines()] == ["audit", "market"]
+
+
+def test_lines_are_counted_by_level_those_not_written_too(lines: Lines) -> None:
+    def counted() -> float:
+        return REGISTRY.get_sample_value("alpha_panda_log_lines_total", {"level": "warning"}) or 0.0
+
+    before = counted()
+    for _ in range(5):
+        logger().warning("again")
+    assert counted() == before + 5
+    assert len(lines()) == 1
+    tell_repeated()
+    assert lines()[1]["repeated"] == 4
+
+
+def test_reconfiguring_loses_no_repeated_line(lines: Lines, tmp_path: Path) -> None:
+    for _ in range(3):
+        logger().warning("again")
+    configure_logging(LogSettings(directory=tmp_path), stage="risk_manager", broker="paper")  # type: ignore[call-arg]
+    assert [line.get("repeated") for line in lines()] == [None, 2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+ƒaµS† v0.15.3+-----+",
+        "| id | alpha-panda.ledger |",
+        "\x08\x1b[?25h and more",
+        "Traceback (most recent call last):",
+        '{"not": "of the schema"}',
+        '{"cut off',
+        "[1, 2]",
+    ],
+)
+def test_what_a_worker_prints_past_the_log_becomes_a_line_of_the_schema(text: str) -> None:
+    line = json.loads(printed_line(text, stage="ledger", broker="shared"))
+    assert list(line) == list(FIELDS)
+    assert (line["worker"], line["broker"], line["level"]) == ("ledger", "shared", "warning")
+    assert "\x1b" not in line["event"]
+
+
+def test_lines_of_the_log_are_written_down_as_they_are(lines: Lines, tmp_path: Path) -> None:
+    own()
+    text = (tmp_path / "risk_manager.paper.log").read_text().rstrip()
+    assert printed_line(text, stage="s", broker="b") == text
+    assert printed_line("\x08\x1b[?25h", stage="s", broker="b") == ""
+
+
+def test_known_secrets_never_reach_a_line(restored: None, tmp_path: Path) -> None:
+    configure_logging(LogSettings(directory=tmp_path), stage="s", broker="paper", secrets=(SECRET, "4711"))  # type: ignore[call-arg]
+    logger().info(f"asked with {SECRET}", seen=[{"deep": (SECRET,)}], number=4711)
+    logging.getLogger("kiteconnect").error("header %s", SECRET)
+    written = (tmp_path / "s.paper.log").read_text()
+    assert len(written.splitlines()) == 2
+    assert SECRET not in written
+    assert "4711" not in written
+    assert SECRET not in printed_line(f"printed {SECRET}", stage="s", broker="paper")
+
+
+def test_numbers_json_does_not_know_do_not_spoil_a_line(lines: Lines) -> None:
+    logger().info("odd", ratio=float("nan"), rate=float("inf"))
+    assert (lines()[0]["ratio"], lines()[0]["rate"]) == ("nan", "inf")
 
 
 def test_correlation_id_given_with_the_event_is_kept(lines: Lines) -> None:
@@ -178,8 +336,8 @@ def test_logs_go_to_standard_error_without_a_directory(restored: None, capsys: p
 def test_files_are_rotated(restored: None, tmp_path: Path) -> None:
     settings = LogSettings(directory=tmp_path, file_megabytes=1, files_kept=1)  # type: ignore[call-arg]
     configure_logging(settings, stage="s", broker="paper")
-    for _ in range(25):
-        structlog.get_logger("tests.rotated").info("x" * 100_000)
+    for number in range(25):
+        structlog.get_logger("tests.rotated").info(f"{number}" + "x" * 100_000)
     found = sorted(path.name for path in tmp_path.iterdir())
     assert found == ["s.paper.log", "s.paper.log.1"]
     assert all(path.stat().st_size <= 1 << 20 for path in tmp_path.iterdir())

@@ -49,6 +49,15 @@ async def test_complaints_tell_better_than_the_last_lines_why_it_ended(tmp_path:
     assert child.last_lines == [complaint]
 
 
+async def test_lines_are_written_down_as_the_command_says(tmp_path: Path) -> None:
+    command = python("print('a')\nprint()\nprint('b')", as_written=lambda line: line and f"<{line}>")
+    child = Process(command, tmp_path)
+    await child.start()
+    await child.wait()
+    assert log(tmp_path).splitlines() == ["<a>", "<b>"]
+    assert child.last_lines == ["a", "", "b"]
+
+
 async def test_rotation_loses_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOG_BYTES", 1000)
     child = Process(python("for n in range(200): print('%015d' % n)"), tmp_path)  # 3,200 bytes: three rotations

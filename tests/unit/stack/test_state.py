@@ -15,9 +15,10 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from faust_app.runtime.pages import read_pages
 from stack import state as module
 from stack.errors import CannotStart
-from stack.state import IST, LEAST_FREE_BYTES, StateFolder, is_held, read_pages, strangers
+from stack.state import IST, LEAST_FREE_BYTES, StateFolder, is_held, strangers
 
 FRIDAY, MONDAY, WEDNESDAY = date(2026, 11, 20), date(2026, 11, 23), date(2026, 11, 25)  # the 24th is a holiday
 

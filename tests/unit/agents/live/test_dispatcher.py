@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisGone
+from structlog.testing import capture_logs
 
 from agents.live.breaker import FAILURES, Breaker
 from agents.live.calls import CallQueue, Cancel, Errand, Place, Rank
@@ -131,6 +132,22 @@ async def test_the_mark_is_durable_before_the_call_and_the_report_follows(world:
     assert world.broker.steps == [("mark", "a"), ("place", "a"), ("report", "a")]
     assert (report.status, report.broker_order_id, report.event_time) == (S.WORKING, "at broker a", NOW)
     assert (report.cumulative_quantity, report.average_price) == (0, Decimal(0))
+
+
+async def test_lines_about_calls_name_the_order_and_its_chain(world: World) -> None:
+    world.broker.answers = {"b": Refused(RefusalKind.REJECTED, "no margin"), "at broker c": Unknown("no answer")}
+    with capture_logs() as lines:
+        world.made.offer(Cancel("c", "at broker c", "chain of c"))
+        world.made.offer(Place(entry("a")))
+        world.made.offer(Place(entry("b")))
+        await world.reported(2)
+    by_order = {line["order_id"]: line for line in lines}
+    assert (by_order["a"]["event"], by_order["a"]["answer"], by_order["a"]["told"]) == (
+        "order_called", "taken", "at broker a",
+    )  # fmt: skip
+    assert (by_order["b"]["answer"], by_order["b"]["told"]) == ("refused", "no margin")
+    assert by_order["a"]["correlation_id"] == entry("a").frame_id
+    assert (by_order["c"]["event"], by_order["c"]["correlation_id"]) == ("cancel_not_taken", "chain of c")
 
 
 async def test_cancels_go_first_then_exits_then_entries_each_in_their_order(world: World) -> None:
