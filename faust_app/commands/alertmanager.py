@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
         Critical alerts go to Telegram and by e-mail, warnings by e-mail, a heartbeat to a service that misses it.
         Whoever is not set is not told. The file has the secrets in it.
-        docs/runbooks/alerts.md has the steps. Example: alpha-panda alertmanager /etc/alpha-panda/alertmanager.yml
+        docs/runbooks/alerts.md has the steps. Example: alpha-panda alertmanager ~/.config/alpha-panda/alertmanager.yml
         """
         from stack.alertmanager import told, write
 
