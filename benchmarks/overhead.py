@@ -3,7 +3,7 @@
     python -m benchmarks.overhead                      9,000 ticks/s, three pairs
     python -m benchmarks.overhead --rate 2000 --pairs 1
 
-Without: metrics do nothing (`benchmarks/without_metrics`) and nothing below `critical` is logged. CPU time of the
+Without: metrics do nothing (`benchmarks/without_metrics`) and nothing below `error` is logged. CPU time of the
 workers, not of Kafka, PostgreSQL, Redis or the sandbox; medians over the pairs.
 """
 
@@ -23,7 +23,7 @@ from benchmarks.pipeline import RESULTS, machine, measure
 from faust_app.runtime.settings import PROJECT
 from stack.run import write_json
 
-WITHOUT = {"PYTHONPATH": str(PROJECT / "benchmarks" / "without_metrics"), "ALPHA_PANDA__LOG__LEVEL": "critical"}
+WITHOUT = {"PYTHONPATH": str(PROJECT / "benchmarks" / "without_metrics"), "ALPHA_PANDA__LOG__LEVEL": "error"}
 NO_WORKERS = ("kafka", "postgres", "redis", "exchange", "sandbox", "prometheus", "alertmanager")
 
 
