@@ -12,10 +12,10 @@ from typing import Any
 from agents.events import Events
 from agents.recent_frames import RecentFrames
 from faust_app.runtime.app import Worker
-from faust_app.runtime.codec import event_time
+from faust_app.runtime.codec import chained
 from faust_app.runtime.consume import Record
 from faust_app.runtime.topics import Topic
-from models.messages import CATALOGUE, ids
+from models.messages import ids
 from models.messages.envelope import Envelope
 from models.messages.orders import CancelSubmitted, OrderPushed, OrderSubmitted, OrderUpdate, PlannedOrder
 from models.messages.protection import TriggerMessage
@@ -183,20 +183,16 @@ class PaperBroker:
 
     def _report(self, update: OrderUpdate, order: PlannedOrder, cause: Envelope[Any] | None = None) -> Output:
         """A report on an order. It follows from the order's intent, also when a tick brought it about."""
-        name, version = CATALOGUE[OrderUpdate]
         group = self.group(order.instrument_token)
-        envelope = Envelope(
-            id=ids.update_id(update.order_id, update.status.value, update.cumulative_quantity),
-            type=name,
-            version=version,
+        envelope = chained(
+            update,
+            message_id=ids.update_id(update.order_id, update.status.value, update.cumulative_quantity),
             broker=self._broker,
             key=group,
             source=self._worker.stage,
-            occurred_at=event_time(update.event_time),
-            correlation_id=order.frame_id if cause is None else cause.correlation_id,
-            causation_id=ids.order_event_id("submitted", order.order_id),
-            trace_id=order.frame_id if cause is None else cause.trace_id,
-            data=update,
+            at=update.event_time,
+            first=order.frame_id if cause is None else cause.correlation_id,
+            cause=ids.order_event_id("submitted", order.order_id),
         )
         return self._events.in_group(Topic.ORDERS_UPDATES, envelope, group)
 

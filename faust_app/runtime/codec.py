@@ -185,19 +185,15 @@ def derived(
     body: msgspec.Struct, *, message_id: str, cause: Envelope[Any], key: str, source: str, at: int
 ) -> Envelope[Any]:
     """An envelope for an event that follows from `cause`, at event second `at`."""
-    name, version = CATALOGUE[type(body)]
-    return Envelope(
-        id=message_id,
-        type=name,
-        version=version,
+    return chained(
+        body,
+        message_id=message_id,
         broker=cause.broker,
         key=key,
         source=source,
-        occurred_at=event_time(at),
-        correlation_id=cause.correlation_id,
-        causation_id=cause.id,
-        trace_id=cause.trace_id,
-        data=body,
+        at=at,
+        first=cause.correlation_id,
+        cause=cause.id,
     )
 
 

@@ -12,7 +12,8 @@ from models.messages import ids
 from models.messages.orders import OrderType, PlannedOrder, Product, Side
 from models.messages.ticks import to_rupees
 from sandbox.scenario import Scenario
-from tests.chaos.live_world import ENDS, OF_ORDERS, Effect, LiveWorld, live_settings, quick
+from tests.chaos.incarnation import OF_ORDERS, Effect
+from tests.chaos.live_world import ENDS, LiveWorld, live_settings, quick
 from tests.exchange import Exchange, synthetic
 from tests.factories import order
 

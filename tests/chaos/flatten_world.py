@@ -25,7 +25,8 @@ from models.messages.control import TradingState
 from models.messages.orders import OrderFailed, PlannedOrder
 from models.messages.signals import DeniedSignal, Signal
 from models.messages.ticks import to_rupees
-from tests.chaos.live_world import ACCOUNT, BROKER, Incarnation, LiveWorld, quick
+from tests.chaos.incarnation import BROKER, Incarnation
+from tests.chaos.live_world import ACCOUNT, LiveWorld, quick
 from tests.exchange import Exchange
 from tests.factories import limits, origin, signal
 from trading.market.instruments import Instrument, InstrumentRegistry

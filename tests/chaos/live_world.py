@@ -12,17 +12,13 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
-from enum import StrEnum
 from random import Random
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from agents import trading_engine
 from agents.feed.order_updates import OrderUpdates
 from agents.live import watch
-from agents.live.broker import LiveBroker
 from brokers.errors import BrokerFailure
 from brokers.zerodha import client
 from brokers.zerodha.portfolio import read_book
@@ -30,32 +26,29 @@ from brokers.zerodha.session import SessionStore, login, new_session_key
 from faust_app.runtime import order_budget
 from faust_app.runtime.codec import decode_any, encode, event_time, root
 from faust_app.runtime.consume import Record
-from faust_app.runtime.lifecycle import WorkerState
 from faust_app.runtime.settings import Settings
 from faust_app.runtime.topics import Topic, Topics
 from models.messages.control import TradingState
 from models.messages.orders import PlannedOrder
 from sandbox.bodies import order_body
 from tables.journal import Output
+from tests.chaos.incarnation import BROKER, CONSUMED, OF_ORDERS, Effect, Incarnation
 from tests.exchange import Exchange
 from tests.factories import cancel_of, decision
 from tests.unit.runtime.configurations import configured
 from trading.accounting.account import Account, apply_fill, new_account
 from trading.accounting.day import roll_day
-from trading.market.instruments import Instrument, InstrumentRegistry
+from trading.market.instruments import Instrument
 from trading.market.sessions import trading_day
 from trading.orders.protection import Protection
 from trading.orders.state import OrderRecord
 from trading.reconciliation.compare import compare
 from trading.reconciliation.difference import Difference, Readings
 
-BROKER = "zerodha"
 ACCOUNT = f"{BROKER}:main"
-CONSUMED = (Topic.SIGNALS_VALIDATED, Topic.ORDERS_SUBMITTED, Topic.ORDERS_UPDATES)
 TIMES_FASTER = 20.0
 LONGEST_TURN_SECONDS = 0.02  # on a machine that has no time for us, patience is not lost faster than requests arrive
 SETTLE_SECONDS = 30.0
-LEFT_OUT = ("conditions", "preflight", "account", "last prices", "reconciliation")  # need a stack
 MOST_READS = 50
 LATER_SECONDS = 40  # after the grace and the patience; before an order counts as stuck
 ENDS = ("COMPLETE", "CANCELLED", "REJECTED")
@@ -93,153 +86,6 @@ def live_settings(exchange: Exchange, session_file: Any, redis_port: int, namesp
         },
         brokers={BROKER: {"enabled": True, "execution": "live", "most_age_seconds": 10**9}},
     )
-
-
-class Effect(StrEnum):
-    """Where a worker may be killed."""
-
-    BEFORE_DECIDING = "before deciding"
-    AFTER_THE_TABLE_WRITE = "after the table write"
-    BEFORE_SENDING = "before sending"
-    AFTER_SENDING = "after sending"
-    BEFORE_THE_COMMIT = "before the commit"
-    BEFORE_THE_CALL = "before the call"
-    AFTER_THE_CALL = "after the call"
-    BEFORE_THE_CANCEL = "before the cancel"
-    AFTER_THE_CANCEL = "after the cancel"
-    BEFORE_THE_TRIGGER = "before the trigger"
-    AFTER_THE_TRIGGER = "after the trigger"
-    BEFORE_ITS_CHANGE = "before the trigger's change"
-    AFTER_ITS_CHANGE = "after the trigger's change"
-    BEFORE_ITS_REMOVAL = "before the trigger's removal"
-    AFTER_ITS_REMOVAL = "after the trigger's removal"
-
-
-OF_TRIGGERS = frozenset(one for one in Effect if "trigger" in one.value)
-OF_ORDERS = [one for one in Effect if one not in OF_TRIGGERS]
-
-
-class Killed(BaseException):
-    """Raised to whatever an incarnation does next once it has been killed."""
-
-
-class Incarnation:
-    """One life of the worker. Each effect is counted by `step`; the one named by the world kills it."""
-
-    def __init__(self, world: LiveWorld) -> None:
-        self._world = world
-        self.is_dead = False
-        self._background: list[tuple[str, Callable[[], Awaitable[None]]]] = []
-        self._stopping: list[Callable[[], Awaitable[None]]] = []
-        worker: Any = SimpleNamespace(
-            broker=BROKER,
-            stage="trading_engine",
-            settings=world.settings,
-            topics=SimpleNamespace(name=world.topics.name, partition=lambda group: 0),
-            table=lambda name, help_text: world.tables.setdefault(name, {}),
-            publisher=SimpleNamespace(send_all=self._send_all),
-            background=lambda name, work: self._background.append((name, work)),
-            follow_control=lambda on_event: None,
-            on_stopping=self._stopping.append,
-            state=WorkerState(),
-        )
-        self.engine: Any = trading_engine.TradingEngine(worker)
-        self.engine._clock.now = world.now
-        self.engine._clock.hear(int(world.exchange.sandbox.broker.clock.now))
-        self.engine._registry = InstrumentRegistry(world.instruments)
-        if world.trading_state is not None:
-            self.engine._trading_state.state_for = lambda broker, strategy: world.trading_state
-        self.live: LiveBroker = self.engine._exchange
-        self.live._conditions._stored_at = self.live._reconciliation._complete_at = float("inf")
-        self.live._preflight.refusal = lambda: ""  # type: ignore[method-assign]
-        protector = self.live._protector
-        protector._sight = replace(protector._sight, account=world.books, options=world.options)
-        self._spy(self.live._dispatcher._writes)
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def _spy(self, writes: Any) -> None:
-        names = {
-            "place": "call",
-            "cancel": "cancel",
-            "place_trigger": "trigger",
-            "modify_trigger": "trigger's change",
-            "delete_trigger": "trigger's removal",
-        }
-        for name, what in names.items():
-            setattr(writes, name, self._spied(getattr(writes, name), what))
-
-    def _spied(self, call: Callable[..., Awaitable[Any]], what: str) -> Callable[..., Awaitable[Any]]:
-        async def spied(*arguments: Any) -> Any:
-            self.step(Effect(f"before the {what}"))
-            answer = await call(*arguments)
-            self.step(Effect(f"after the {what}"))
-            return answer
-
-        return spied
-
-    def step(self, what: Effect) -> None:
-        """An effect is about to happen, or has just happened. Raises Killed."""
-        if not self.is_dead and self._world.is_fatal(what):
-            self.is_dead = True
-            self._world.died.set()
-        if self.is_dead:
-            raise Killed(what)
-
-    async def _send_all(self, outputs: list[Output]) -> None:
-        self.step(Effect.BEFORE_SENDING)
-        self._world.append(outputs)
-        self.step(Effect.AFTER_SENDING)
-
-    async def start(self) -> None:
-        """Recover from the tables, then run."""
-        await self.live._lease.step()
-        self.engine._orders.forget()
-        self.live.forget()
-        self.engine._desks.rebuild(self.engine._partition)
-        works = [work for name, work in self._background if name not in LEFT_OUT]
-        if self._world.trading_state is None:
-            works.append(self.engine.follow_trading_state)
-        self._tasks = [asyncio.create_task(self._guarded(work)) for work in (*works, self._consume)]
-
-    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except Killed:
-            self._world.died.set()
-
-    async def _consume(self) -> None:
-        handlers = {
-            Topic.SIGNALS_VALIDATED: self.engine.on_accepted,
-            Topic.ORDERS_SUBMITTED: self.engine.on_submitted,
-            Topic.ORDERS_UPDATES: self.engine.on_update,
-        }
-        while True:
-            for topic in CONSUMED:
-                while (record := self._world.next_record(topic)) is not None:
-                    await self._handle(handlers[topic], topic, record)
-            await self._world.wait_for_messages()
-
-    async def _handle(self, handler: Callable[[Record], Awaitable[Any]], topic: Topic, record: Record) -> None:
-        self.step(Effect.BEFORE_DECIDING)
-        decision = await handler(record)
-        self.step(Effect.AFTER_THE_TABLE_WRITE)
-        await self._send_all(decision.outputs)
-        if decision.delivered is not None:
-            decision.delivered()
-        self.step(Effect.BEFORE_THE_COMMIT)
-        self._world.commit(topic)
-
-    async def end(self) -> None:
-        """Nothing of it goes on; threads with requests under way end by themselves."""
-        self.is_dead = True
-        self.live._lease._held = ""  # a killed worker gives nothing back
-        running = {*self._tasks, *self.live._dispatcher._running}
-        while running:  # the Redis client may swallow a cancellation
-            for task in running:
-                task.cancel()
-            _, running = await asyncio.wait(running, timeout=0.5)
-        self.live._client.close()
-        await self.live._redis.aclose()
 
 
 class LiveWorld:

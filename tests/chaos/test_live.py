@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.crashes import FAULTS, crash_run, fault_run, new_exchange
-from tests.chaos.live_world import OF_ORDERS, Effect
+from tests.chaos.incarnation import OF_ORDERS, Effect
 from tests.exchange import Exchange
 from tests.unit.runtime.redis_server import RedisServer
 

@@ -32,7 +32,8 @@ from sandbox.bodies import update_body
 from sandbox.frames import frames, packet
 from sandbox.rules import CallLimits, Rules
 from sandbox.scenario import Scenario
-from tests.chaos.live_world import Incarnation, LiveWorld, live_settings
+from tests.chaos.incarnation import Incarnation
+from tests.chaos.live_world import LiveWorld, live_settings
 from tests.contract.fuzzing import Canned, Garbage, Wire, client_of, on_the_wire, packets
 from tests.contract.test_sandbox_orders import KEY
 from tests.contract.test_sandbox_shapes import Raw

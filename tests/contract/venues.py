@@ -21,7 +21,8 @@ from models.messages.envelope import Envelope
 from models.messages.orders import OrderFilled, OrderType, OrderUpdate, PlannedOrder, Side
 from models.messages.ticks import Level, to_units
 from tests.chaos.crashes import new_exchange
-from tests.chaos.live_world import Effect, LiveWorld, live_settings, quick
+from tests.chaos.incarnation import Effect
+from tests.chaos.live_world import LiveWorld, live_settings, quick
 from tests.engine_loop import Loop
 from tests.factories import AT, instrument, order, tick
 from trading.market.instruments import Instrument

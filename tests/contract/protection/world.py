@@ -22,7 +22,8 @@ from models.messages.ticks import TickFrame, to_units
 from sandbox.gtt import read_plan
 from sandbox.rest.gtt import _body
 from tests import factories
-from tests.chaos.live_world import ACCOUNT, BROKER, ENDS, Incarnation, LiveWorld, quick
+from tests.chaos.incarnation import BROKER, Incarnation
+from tests.chaos.live_world import ACCOUNT, ENDS, LiveWorld, quick
 from tests.exchange import Exchange
 from trading.accounting.account import Account, apply_fill, new_account, position_quantity
 from trading.market.instruments import Instrument
