@@ -40,7 +40,7 @@ class World:
         self.sent: list[TradingStateChanged] = []
         self.says: dict[str, list[str] | None] = {RISK: [], ENGINE: []}
         self.in_flight: dict[str, list[str]] = {}
-        self._stopped = threading.Event()
+        self._told, self._stopped = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._work()))
 
     async def _work(self) -> None:
@@ -52,11 +52,14 @@ class World:
                 if lines is not None:
                     await store.acknowledge(worker, revision, self.in_flight.get(worker, []))
                     await store.tell_left(worker, revision, lines)
+            self._told.set()
             await asyncio.sleep(0.01)
         await client.aclose()
 
     def __enter__(self) -> World:
+        """Once here, every worker has said that it runs: a switch waits only for those that have."""
         self._thread.start()
+        assert self._told.wait(10)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -75,7 +78,7 @@ class World:
 
 
 @pytest.fixture
-def world(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> World:
     settings = configured(
         redis={"port": server.port}, namespace=f"c{next(_namespaces)}.", brokers={"paper": {"enabled": True}}
     )
@@ -92,16 +95,16 @@ def world(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worl
     monkeypatch.setattr(control, "control_events", control_events)
     monkeypatch.setattr(flatten, "SETTLE_SECONDS", 0.2)
     monkeypatch.setattr(flatten, "POLL_SECONDS", 0.01)
-    with found:
-        yield found
+    return found
 
 
-def call(*arguments: str) -> int:
-    return _run(["halt", *arguments])
+def call(world: World, *arguments: str) -> int:
+    with world:
+        return _run(["halt", *arguments])
 
 
 def test_it_says_what_it_did_and_ends_once_everything_is_flat(world: World, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call("--flatten", "--yes", "--reason", "news") == 0
+    assert call(world, "--flatten", "--yes", "--reason", "news") == 0
     out = capsys.readouterr().out
     assert "all is reducing (revision 1); applied by risk_manager.paper, trading_engine.paper" in out
     assert "paper: 0 positions left, 0 orders working" in out
@@ -112,7 +115,7 @@ def test_it_says_what_it_did_and_ends_once_everything_is_flat(world: World, caps
 
 def test_what_is_left_when_the_time_is_over_is_listed(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.says = {RISK: ["rsi holds 10 NSE:INFY (MIS)"], ENGINE: ["SELL 10 NSE:INFY of rsi: working"]}
-    assert call("--flatten", "--yes", "--for", "0.3s") == 1
+    assert call(world, "--flatten", "--yes", "--for", "0.3s") == 1
     captured = capsys.readouterr()
     assert "paper: 1 position left, 1 order working" in captured.out
     assert "paper: rsi holds 10 NSE:INFY (MIS)\n" in captured.err
@@ -122,24 +125,27 @@ def test_what_is_left_when_the_time_is_over_is_listed(world: World, capsys: pyte
 
 def test_a_worker_that_says_nothing_is_not_flat(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.says = {RISK: None, ENGINE: []}
-    assert call("--flatten", "--yes", "--for", "0.5s") == 1
+    assert call(world, "--flatten", "--yes", "--for", "0.5s") == 1
     captured = capsys.readouterr()
     assert "paper: positions unknown left, 0 orders working" in captured.out
     assert "risk_manager.paper says nothing: is it running?" in captured.err
 
 
-def test_a_moment_of_being_flat_is_not_the_end(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_moment_of_being_flat_is_not_the_end(
+    world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Between an entry's fill at the engine and its arrival at risk neither has anything left."""
+    monkeypatch.setattr(flatten, "SETTLE_SECONDS", 1.0)
     timer = threading.Timer(0.1, lambda: world.says.update({RISK: ["late"]}))
     timer.start()
-    assert call("--flatten", "--yes", "--for", "1s") == 1
+    assert call(world, "--flatten", "--yes", "--for", "1.5s") == 1
     assert "paper: late" in capsys.readouterr().err
 
 
 def test_it_asks_first(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr("typer.confirm", asked.append)
-    assert call("--flatten", "--broker", "paper") == 1
+    assert call(world, "--flatten", "--broker", "paper") == 1
     assert asked == ["Cancel all working orders and close all positions of broker:paper?"]
     assert world.read() == {}
 
@@ -148,14 +154,14 @@ def test_a_plain_halt_closes_nothing_and_names_the_calls_in_flight(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.in_flight = {ENGINE: ["order-1", "order-2"]}
-    assert call() == 0
+    assert call(world) == 0
     assert "trading_engine.paper: calls in flight then: order-1, order-2" in capsys.readouterr().out
     found = world.read()["all"]
     assert (found.state, found.flatten) == (TradingState.HALTED, False)
 
 
 def test_a_duration_that_is_none_is_refused_before_anything_is_written(world: World) -> None:
-    assert call("--flatten", "--yes", "--for", "soon") == 2
+    assert call(world, "--flatten", "--yes", "--for", "soon") == 2
     assert world.read() == {}
 
 
