@@ -1,10 +1,11 @@
-"""What metrics and logs cost of the pipeline's CPU: the same market with them and without, one after the other.
+"""What metrics and logs cost of the pipeline's CPU: one run in which every worker has them in turns of two seconds.
 
-    python -m benchmarks.overhead                      9,000 ticks/s, three pairs
-    python -m benchmarks.overhead --rate 2000 --pairs 1
+    python -m benchmarks.overhead                      9,000 ticks/s, four minutes
+    python -m benchmarks.overhead --rate 2000 --seconds 120
 
-Without: metrics do nothing (`benchmarks/without_metrics`) and nothing below `error` is logged. CPU time of the
-workers, not of Kafka, PostgreSQL, Redis or the sandbox; medians over the pairs.
+Two runs, one with and one without, differ more by the machine's noise than by what is measured; neighbouring turns
+of one run do not. Without: metrics do nothing and nothing is logged (`benchmarks/in_turns`). CPU time of the
+workers, not of Kafka, PostgreSQL, Redis or the sandbox. `monitor`, which is there to measure, counts as it is.
 """
 
 from __future__ import annotations
@@ -13,55 +14,64 @@ import argparse
 import asyncio
 import json
 import os
+import random
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.in_turns.sitecustomize import TURN_SECONDS, turn_is_on
 from benchmarks.pipeline import RESULTS, machine, measure
 from faust_app.runtime.settings import PROJECT
-from stack.run import write_json
+from stack.files import write_json
 
-WITHOUT = {"PYTHONPATH": str(PROJECT / "benchmarks" / "without_metrics"), "ALPHA_PANDA__LOG__LEVEL": "error"}
-NO_WORKERS = ("kafka", "postgres", "redis", "exchange", "sandbox", "prometheus", "alertmanager")
-
-
-@contextmanager
-def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Variables that the workers inherit."""
-    before = dict(os.environ)
-    os.environ |= values
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ |= before
+SEED = 7
+NO_WORKERS = ("kafka", "postgres", "redis", "exchange", "sandbox")
+SAMPLES = 2_000
+Round = Mapping[str, tuple[float, float]]
+"""CPU seconds of each worker in four turns: of the two with metrics and logs, and of the two without."""
 
 
-def cpu(found: Mapping[str, Any]) -> dict[str, float]:
-    """CPU percent of each worker."""
-    return {name: row["cpu_percent"] for name, row in found["workers"].items() if name not in NO_WORKERS}
+def rounds(turns: Mapping[str, Mapping[int, float]]) -> list[Round]:
+    """The whole rounds of four turns which every worker has, from the CPU seconds by worker and turn."""
+    common = set.intersection(*(set(found) for found in turns.values()))
+    starts = [number for number in sorted(common) if number % 4 == 0 and common >= {number + i for i in range(4)}]
+    return [
+        {name: (_sum(found, start, on=True), _sum(found, start, on=False)) for name, found in turns.items()}
+        for start in starts
+    ]
 
 
-def one(rate: int, warm_up: float, seconds: float, variables: Mapping[str, str]) -> dict[str, float]:
-    """One run."""
-    with environment(variables):
-        return cpu(asyncio.run(measure(rate, warm_up, seconds)))
+def _sum(found: Mapping[int, float], start: int, *, on: bool) -> float:
+    return sum(found[number] for number in range(start, start + 4) if turn_is_on(number) is on)
 
 
-def compare(pairs: list[tuple[dict[str, float], dict[str, float]]]) -> dict[str, Any]:
-    """Medians by worker and of all together, and what the difference is of what is used with them."""
-    names = sorted(pairs[0][0])
-    workers = {
-        name: {"with": median(with_[name] for with_, _ in pairs), "without": median(out[name] for _, out in pairs)}
-        for name in names
-    }
-    totals = [(sum(with_.values()), sum(out.values())) for with_, out in pairs]
+def share(found: list[Round], names: list[str]) -> float:
+    """Percent of the CPU used with metrics and logs that goes away without them."""
+    on = sum(one[name][0] for one in found for name in names)
+    off = sum(one[name][1] for one in found for name in names)
+    return 100 * (on - off) / on
+
+
+def report(found: list[Round], seed: int = SEED) -> dict[str, Any]:
+    """Shares with the interval that holds 90 % of resampled ones; CPU percent by worker, medians over the rounds."""
+    names, drawn = sorted(found[0]), random.Random(seed)
+    again = sorted(share(drawn.choices(found, k=len(found)), names) for _ in range(SAMPLES))
+    seconds = 2 * TURN_SECONDS
     return {
-        "workers_cpu_percent": workers,
-        "pairs_cpu_percent": [{"with": round(a, 1), "without": round(b, 1)} for a, b in totals],
-        "overhead_percent": round(median(100 * (a - b) / a for a, b in totals), 1),
+        "rounds": len(found),
+        "overhead_percent": round(share(found, names), 1),
+        "overhead_percent_90": [round(again[SAMPLES // 20], 1), round(again[-SAMPLES // 20], 1)],
+        "workers": {
+            name: {
+                "with_cpu_percent": round(100 * median(one[name][0] for one in found) / seconds, 1),
+                "without_cpu_percent": round(100 * median(one[name][1] for one in found) / seconds, 1),
+                "overhead_percent": round(share(found, [name]), 1),
+            }
+            for name in names
+        },
     }
 
 
@@ -69,19 +79,34 @@ def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=int, default=9000, help="ticks a second")
-    parser.add_argument("--pairs", type=int, default=3, help="runs with and without")
-    parser.add_argument("--seconds", type=float, default=40, help="measured time of a run")
+    parser.add_argument("--seconds", type=float, default=240, help="measured time")
     parser.add_argument("--warm-up", type=float, default=25, help="time before it")
     asked = parser.parse_args()
-    pairs = []
-    for number in range(asked.pairs):
-        order = ({}, WITHOUT) if number % 2 == 0 else (WITHOUT, {})
-        runs = [one(asked.rate, asked.warm_up, asked.seconds, variables) for variables in order]
-        pairs.append((runs[0], runs[1]) if number % 2 == 0 else (runs[1], runs[0]))
-    report = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine(), **compare(pairs)}
-    print(json.dumps(report, indent=2))
+    with tempfile.TemporaryDirectory(prefix="alpha-panda-turns-") as folder:
+        os.environ |= {"PYTHONPATH": str(PROJECT / "benchmarks" / "in_turns"), "ALPHA_PANDA_TURNS": folder}
+        whole = asyncio.run(measure(asked.rate, asked.warm_up, asked.seconds))
+        first, last = whole["began"] / TURN_SECONDS, whole["ended"] / TURN_SECONDS
+        turns = {
+            name: {n: cpu for n, cpu in _turns(Path(folder) / str(pid)) if first <= n < last}
+            for name, pid in whole["pids"].items()
+            if name not in NO_WORKERS
+        }
+    found = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "rate": asked.rate,
+        "ticks_processed_per_second": whole["ticks_processed_per_second"],
+        **report(rounds(turns)),
+    }
+    print(json.dumps(found, indent=2))
     RESULTS.mkdir(exist_ok=True)
-    write_json(RESULTS / f"overhead-{datetime.now(UTC):%Y%m%d-%H%M%S}.json", report)
+    write_json(RESULTS / f"overhead-{datetime.now(UTC):%Y%m%d-%H%M%S}.json", found)
+
+
+def _turns(file: Path) -> Iterator[tuple[int, float]]:
+    for line in file.read_text().splitlines():
+        number, seconds = line.split()
+        yield int(number), float(seconds)
 
 
 if __name__ == "__main__":

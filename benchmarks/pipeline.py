@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import tempfile
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,7 +67,7 @@ class Sample:
     """Everything read at one moment."""
 
     def __init__(self, run: Run, totals: Totals) -> None:
-        self.at = asyncio.get_running_loop().time()
+        self.at, self.wall = asyncio.get_running_loop().time(), time.time()
         self.published = totals.sum("ticks_published_total")
         self.processed = totals.sum("ticks_processed_total", "strategy_runner")
         self.dropped = totals.sum("ticks_dropped_total")
@@ -142,7 +143,7 @@ async def _sample(run: Run, warm_up: float, seconds: float) -> dict[str, Any]:
     await scraper.scrape()
     last = Sample(run, scraper.totals)
     await scraper.close()
-    return compare(first, last)
+    return {"began": first.wall, "ended": last.wall, "pids": run.pids(), **compare(first, last)}
 
 
 def machine() -> str:

@@ -154,7 +154,7 @@ def _run_child(mutant: Mutant, tests: Sequence[str]) -> None:
             os.dup2(nothing.fileno(), 1)
             os.dup2(nothing.fileno(), 2)
             name = ".".join(mutant.module.with_suffix("").parts)
-            sys.meta_path.insert(0, Loader(name, ROOT / mutant.module, mutant.source))  # type: ignore[arg-type]
+            sys.meta_path.insert(0, Loader(name, ROOT / mutant.module, mutant.source))
             files = [one for test in tests for one in _files(ROOT / test) if one.name.startswith("test_")]
             named = (mutant.module.stem, mutant.module.parent.name)
             files.sort(key=lambda one: one.stem.removeprefix("test_") not in named)
@@ -219,7 +219,7 @@ def _check_tests_pass(package: str) -> None:
 
 def report(results: dict[str, tuple[int, list[Mutant]]]) -> str:
     """docs/mutation.md."""
-    from tools.generate_docs import table
+    from tools.markdown import table
 
     rows = [
         (f"`{package}`", count, count - len(alive), len(alive), f"{_score(count, alive):.1f} %")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -256,6 +257,15 @@ def test_lines_of_older_releases_get_their_worker_and_channel() -> None:
     }  # fmt: skip
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A child of tests that run in the background would ignore an interrupt, as they do."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_following_goes_on_until_it_is_interrupted(folder: Path, tmp_path: Path) -> None:
     printed, complaints = tmp_path / "printed", tmp_path / "complaints"
     with printed.open("w") as out, complaints.open("w") as err:
