@@ -54,7 +54,7 @@ integration-other: $(READY)
 
 prove: $(READY) ## Long proofs: 10,000 examples of every invariant, many rebalances and kills, mutants
 	$(BIN)/python -m pytest -q -n auto --hypothesis-profile=prove --timeout 7200 $(INVARIANTS)
-	$(BIN)/python -m pytest -q -rP -m prove tests/chaos tests/integration tests/contract tests/e2e/test_observed.py
+	$(BIN)/python -m pytest -q -rP -m prove tests/chaos tests/integration tests/contract tests/e2e
 	$(MAKE) mutation
 
 chaos: $(READY) ## Kill a live engine between its effects, and let the broker fail, with SEEDS=n seeds

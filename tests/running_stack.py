@@ -24,8 +24,11 @@ from faust_app.runtime.settings import PROJECT, Settings, load_settings
 from faust_app.runtime.topology import topic_specs
 from stack.ports import any_free
 from stack.scrape import Samples, parse
+from stack.targets import targets_file
 
 Result = TypeVar("Result")
+PartitionLogs = dict[int, list[Any]]
+"""Messages of a topic by partition, in the order of their offsets."""
 COMMAND = [sys.executable, "-m", "faust_app.commands.cli"]
 START_SECONDS = 170.0
 GARBAGE_KEY = b"garbage"
@@ -81,6 +84,7 @@ class RunningStack:
             **variables,
         }
         self._process: subprocess.Popen[bytes] | None = None
+        self._read: dict[str, PartitionLogs] = {}
 
     def start(self) -> None:
         """Start, and wait until every worker is ready."""
@@ -155,6 +159,19 @@ class RunningStack:
         """Status rows by worker."""
         return {row["worker"]: row for row in self.json("status")}
 
+    def ports(self) -> dict[str, int]:
+        """Where each worker's pages are; cheaper than asking for its status."""
+        targets = json.loads(targets_file(self.state).read_text())
+        return {one["labels"]["worker"]: int(one["targets"][0].rpartition(":")[2]) for one in targets}
+
+    def is_ready(self, worker: str) -> bool:
+        """Whether a worker is, in its own words."""
+        return not reasons(self.ports()[worker])
+
+    def all_ready(self) -> bool:
+        """Whether every worker is."""
+        return not any(map(reasons, self.ports().values()))
+
     def worker_pid(self, worker: str) -> int | None:
         """Process id of a worker that runs."""
         stage, _, broker = worker.partition(".")
@@ -166,8 +183,10 @@ class RunningStack:
         return None
 
     def messages(self, topic: str) -> list[Any]:
-        """Everything in a topic now, by partition and offset."""
-        return run(read_topic(self.settings(), topic))
+        """Everything in a topic now, by partition and offset; what has been read before is not read again."""
+        log = self._read.setdefault(topic, {})
+        run(read_topic(self.settings(), topic, log))
+        return [message for partition in sorted(log) for message in log[partition]]
 
     def envelopes(self, topic: str) -> list[dict[str, Any]]:
         """Decoded JSON envelopes of a topic, without what a test has put there under the key `garbage`."""
@@ -218,22 +237,22 @@ def changed_environment(environment: dict[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-async def read_topic(settings: Settings, topic: str) -> list[Any]:
-    """All messages of a topic, by partition and offset."""
+async def read_topic(settings: Settings, topic: str, log: PartitionLogs) -> None:
+    """Bring what has been read of a topic, by partition, to its ends of now."""
     count = next(spec.partitions for spec in topic_specs(settings) if spec.name == topic)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
     )
     await consumer.start()
     try:
-        found: list[Any] = []
-        for tp in [TopicPartition(topic, number) for number in range(count)]:
-            consumer.assign([tp])
-            begin, end = (await consumer.beginning_offsets([tp]))[tp], (await consumer.end_offsets([tp]))[tp]
-            consumer.seek(tp, begin)
-            while await consumer.position(tp) < end:
-                batch = await consumer.getmany(tp, timeout_ms=200)
-                found.extend(message for message in batch.get(tp, []) if message.offset < end)
-        return found
+        partitions = [TopicPartition(topic, number) for number in range(count)]
+        consumer.assign(partitions)
+        begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        for tp in partitions:
+            known = log.setdefault(tp.partition, [])
+            consumer.seek(tp, known[-1].offset + 1 if known else begins[tp])
+        while behind := [tp for tp in partitions if await consumer.position(tp) < ends[tp]]:
+            for tp, batch in (await consumer.getmany(*behind, timeout_ms=200)).items():
+                log[tp.partition].extend(batch)
     finally:
         await consumer.stop()

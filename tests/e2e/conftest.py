@@ -1,4 +1,4 @@
-"""One stack for all end-to-end tests: both brokers, a fast market, and workers that kill themselves at failpoints."""
+"""Two stacks for all end-to-end tests: simulated accounts whose workers kill themselves at failpoints; a live one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from stack.programs import find
+from tests.e2e.live_stack import LIVE, LiveStack
+from tests.e2e.observed import ObservedStack
 from tests.notice_sink import NoticeSink
 from tests.running_stack import WIDE_LIMITS, RunningStack
 
 MARKET_SPEED = 3
+MOST_LAG = 100  # messages; a ledger without PostgreSQL has more waiting soon
+FEW_FRAMES = {
+    "ALPHA_PANDA__FEED__COALESCE_MS": "50"
+}  # enough for the few ticks here; every tick would be a frame of its own
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +48,23 @@ def stack(tmp_path_factory: pytest.TempPathFactory, markers: Path, sink: NoticeS
         ALPHA_PANDA__NOTICES__FILLS_SECONDS="1",
         ALPHA_PANDA__NOTICES__QUIET_SECONDS="5",
         ALPHA_PANDA__NOTICES__FEED_SILENT_SECONDS="4",
+        **FEW_FRAMES,
         **WIDE_LIMITS,
     )
+    try:
+        running.start()
+        yield running
+        running.stop()
+    finally:
+        running.kill()
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
+    """The running live stack, under its own Prometheus where there is one; it has to stop cleanly at the end."""
+    kind = ObservedStack if find("prometheus") else LiveStack
+    few = {"ALPHA_PANDA__WORKER__MOST_LAG_MESSAGES": str(MOST_LAG), **FEW_FRAMES}
+    running = kind(tmp_path_factory.mktemp("live"), "sandbox", **LIVE, **few)
     try:
         running.start()
         yield running

@@ -1,4 +1,7 @@
-"""The whole stack with Zerodha live, on the sandbox exchange through the real client. Tests run in their order."""
+"""The whole stack with Zerodha live, on the sandbox exchange through the real client.
+
+Tests run in their order, before those of `test_live_alerts.py` and `test_live_end.py` on the same stack.
+"""
 
 from __future__ import annotations
 
@@ -6,35 +9,23 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from stack.scrape import Samples
-from tests.e2e.books import assert_positions, open_orders, undecided
 from tests.e2e.freezing import frozen
-from tests.e2e.live_stack import LIVE, LiveStack
-from tests.running_stack import metrics, wait_for
+from tests.e2e.live_stack import LiveStack
+from tests.running_stack import metrics, reasons, wait_for
 
 BROKER = "zerodha"
 ENGINE = "trading_engine.zerodha"
 BLOCKING = "position_foreign"
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
-    running = LiveStack(
-        tmp_path_factory.mktemp("live"),
-        "sandbox",
-        **LIVE,
-    )
-    try:
-        running.start()
-        yield running
-        running.stop()
-    finally:
-        running.kill()
+@pytest.fixture
+def stack(live: LiveStack) -> LiveStack:
+    return live
 
 
 def codes(stack: LiveStack, broker: str) -> Counter[str]:
@@ -79,7 +70,7 @@ def test_orders_are_placed_and_fill_and_both_sides_agree(stack: LiveStack) -> No
 
 def test_positions_beyond_the_day_have_a_stop_at_the_exchange(stack: LiveStack) -> None:
     def protected() -> bool:
-        found = metrics(stack.workers()[ENGINE]["port"])
+        found = metrics(stack.ports()[ENGINE])
         standing, bare = (gauge(found, name) for name in ("triggers_standing", "positions_unprotected"))
         return standing >= 1 and bare == 0
 
@@ -99,7 +90,7 @@ def test_a_killed_engine_places_nothing_twice(stack: LiveStack) -> None:
 def test_a_failing_broker_leaves_paper_alone_and_nothing_behind(stack: LiveStack) -> None:
     paper = fills(stack, "paper")
     fault = stack.exchange("POST", "/faults", {"kind": "bad_gateway", "endpoints": ["POST /orders/*"]})
-    ports = {name: row["port"] for name, row in stack.workers().items()}
+    ports = stack.ports()
     wait_for(lambda: answers(ports[ENGINE], "unknown") >= 2, "answers that say nothing", 60)
     wait_for(lambda: fills(stack, "paper") > paper, "fills of paper", 60)
     stack.exchange("DELETE", f"/faults/{fault['data']['id']}")
@@ -127,13 +118,13 @@ def test_what_somebody_buys_by_hand_blocks_its_instrument_until_it_is_accepted(s
 def test_a_dead_session_stops_orders_and_a_new_one_is_picked_up(stack: LiveStack) -> None:
     pid, paper = stack.worker_pid(ENGINE), fills(stack, "paper")
     stack.exchange("POST", "/token/expire")
-    wait_for(lambda: "session" in str(stack.workers()[ENGINE]["reasons"]), "the engine's word", 30)
+    wait_for(lambda: "session" in reasons(stack.ports()[ENGINE]), "the engine's word", 30)
     placed = len(stack.exchange("GET", "/calls")["data"])
     wait_for(lambda: fills(stack, "paper") > paper, "fills of paper", 60)
     calls = stack.exchange("GET", "/calls")["data"][placed:]
     assert [one for one in calls if one["method"] == "POST" and one["path"].startswith("/orders")] == []
     stack.log_in()
-    wait_for(lambda: stack.workers()[ENGINE]["ready"], "readiness", 30)
+    wait_for(lambda: stack.is_ready(ENGINE), "readiness", 30)
     assert stack.worker_pid(ENGINE) == pid
 
 
@@ -167,7 +158,7 @@ def test_without_postgresql_or_redis_nothing_is_opened_and_paper_goes_on(stack: 
         wait_for(lambda: fills(stack, "paper") > paper, "fills of paper", 60)
         wait_for(lambda: refused() > before + 1, "another refusal", 60)
         assert entries_after(stack, calls) == []
-    wait_for(lambda: stack.workers()[ENGINE]["ready"], "readiness", 60)
+    wait_for(lambda: stack.is_ready(ENGINE), "readiness", 60)
     placed = len(stack.placed())
     wait_for(lambda: len(stack.placed()) > placed, "orders afterwards", 60)
 
@@ -176,30 +167,3 @@ def test_preflight_passes_beside_the_running_stack(stack: LiveStack) -> None:
     rows = {one["check"]: one for one in json.loads(stack.command("preflight", "--json", code=None).stdout)}
     assert {name for name, one in rows.items() if one["outcome"] == "failed"} == set(), rows
     assert {"session", "reconciliation", "kill_switch", "lease"} <= rows.keys()
-
-
-def test_in_the_end_both_books_are_equal(stack: LiveStack) -> None:
-    stack.command("halt", "--reason", "end of the test")
-    for row in stack.json("strategies", "list"):
-        stack.command("strategies", "disable", row["instance"])
-    for order in stack.placed():
-        if order["status"] in ("OPEN", "TRIGGER PENDING"):
-            stack.exchange("DELETE", f"/orders/{order['order_id']}", is_sure=False)  # it may fill first
-    wait_for(lambda: not undecided(stack, BROKER), "a decision on every signal", 60)
-    wait_for(lambda: not open_orders(stack, BROKER), "the end of every order", 90)
-    filled = list({one["id"]: one["data"] for one in stack.envelopes(f"{BROKER}.orders.filled")}.values())
-    ours: Counter[str] = Counter()
-    for fill in filled:
-        ours[fill["order"]["tag"]] += fill["quantity"]
-    placed = stack.placed()
-    assert max(Counter(one["tag"] for one in placed).values()) == 1
-    assert +ours == {one["tag"]: one["filled_quantity"] for one in placed if one["filled_quantity"]}
-    assert_positions(stack, BROKER, filled)
-    wait_for(lambda: stack.command("reconcile", code=None).returncode == 0, "agreement", 30)
-
-
-def test_nothing_of_one_broker_is_on_the_others_topics(stack: LiveStack) -> None:
-    for family in ("signals.raw", "orders.submitted", "orders.filled", "reconciliation"):
-        for broker in ("paper", BROKER):
-            assert {one["broker"] for one in stack.envelopes(f"{broker}.{family}")} <= {broker}
-    assert stack.envelopes("paper.reconciliation") == []

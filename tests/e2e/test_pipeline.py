@@ -117,7 +117,7 @@ def test_every_worker_came_back_from_every_failpoint(stack: RunningStack, marker
         for point in ("decided", "written", "sent")
     }
     wait_for(lambda: wanted <= {one.name for one in markers.iterdir()}, "every failpoint", 120)
-    wait_for(lambda: all(row["ready"] for row in stack.workers().values()), "readiness of all workers", 60)
+    wait_for(stack.all_ready, "readiness of all workers", 60)
     assert len(stack.workers()) == 2 * 3 + 4
 
 
@@ -154,7 +154,7 @@ def test_garbage_on_any_topic_ends_in_its_dead_letters(stack: RunningStack) -> N
             assert letter.key == GARBAGE_KEY
         if known_newer := [one for one in values if b'"version": 2' in one]:
             assert {dict(one.headers)["reason"] for one in letters if one.value in known_newer} == {b"version"}
-    wait_for(lambda: all(row["ready"] for row in stack.workers().values()), "readiness of all workers", 60)
+    wait_for(stack.all_ready, "readiness of all workers", 60)
 
 
 def test_dead_letters_are_listed_shown_and_sent_again_once(stack: RunningStack) -> None:
@@ -195,7 +195,7 @@ def test_dead_letters_are_listed_shown_and_sent_again_once(stack: RunningStack) 
     ],
 )
 def test_killed_worker_comes_back_and_goes_on(stack: RunningStack, worker: str, record_property: Any) -> None:
-    port = stack.workers()[worker]["port"]
+    port = stack.ports()[worker]
     pid = stack.worker_pid(worker)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
@@ -212,7 +212,7 @@ def test_killed_worker_comes_back_and_goes_on(stack: RunningStack, worker: str, 
     seconds = time.monotonic() - restarted
     record_property("first_event_seconds", round(seconds, 2))
     print(f"{worker}: first event {seconds:.2f} s after the restart")
-    wait_for(lambda: stack.workers().get(worker, {}).get("ready"), "readiness", 30)
+    wait_for(lambda: stack.is_ready(worker), "readiness", 30)
 
 
 def test_tables_can_be_read_beside_the_running_worker(stack: RunningStack) -> None:

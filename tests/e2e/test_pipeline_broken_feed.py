@@ -20,8 +20,8 @@ QUIET_SECONDS = 4.0
 @pytest.fixture
 def ports(stack: RunningStack) -> dict[str, int]:
     """Pages of all workers, every one of them ready."""
-    wait_for(lambda: all(row["ready"] for row in stack.workers().values()), "readiness of all workers", 120)
-    return {name: row["port"] for name, row in stack.workers().items()}
+    wait_for(stack.all_ready, "readiness of all workers", 120)
+    return stack.ports()
 
 
 def ask(stack: RunningStack, method: str, path: str, body: Any = None) -> Any:

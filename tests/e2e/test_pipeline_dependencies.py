@@ -46,18 +46,14 @@ def probe(ports: dict[str, int], name: str) -> float:
     )
 
 
-def all_ready(ports: dict[str, int]) -> bool:
-    return not any(reasons(port) for port in ports.values())
-
-
 @pytest.fixture
 def ports(stack: RunningStack) -> Iterator[dict[str, int]]:
     """Pages of all workers, every one of them ready; being without a dependency must not end any of them."""
-    wait_for(lambda: all(row["ready"] for row in stack.workers().values()), "readiness of all workers", 60)
-    workers = stack.workers()
-    pids = {name: stack.worker_pid(name) for name in workers}
-    yield {name: row["port"] for name, row in workers.items()}
-    assert {name: stack.worker_pid(name) for name in workers} == pids
+    wait_for(stack.all_ready, "readiness of all workers", 60)
+    ports = stack.ports()
+    pids = {name: stack.worker_pid(name) for name in ports}
+    yield ports
+    assert {name: stack.worker_pid(name) for name in ports} == pids
 
 
 def test_without_postgresql_trading_goes_on_and_the_ledger_catches_up(
@@ -68,7 +64,7 @@ def test_without_postgresql_trading_goes_on_and_the_ledger_catches_up(
         wait_for(lambda: "PostgreSQL" in " ".join(reasons(ports["ledger"]).values()), "the ledger's complaint", 60)
         wait_for(lambda: probe(ports, "postgres") == 0, "the monitor's", 30)
         assert not reasons(ports["trading_engine.paper"])
-    wait_for(lambda: all_ready(ports), "readiness afterwards", 60)
+    wait_for(stack.all_ready, "readiness afterwards", 60)
     goes_on(ports, "ledger")
 
 
@@ -76,7 +72,7 @@ def test_without_redis_simulated_accounts_go_on(stack: RunningStack, ports: dict
     with frozen(stack, "redis"):
         goes_on(ports, *TRADING, "ledger")
         wait_for(lambda: probe(ports, "redis") == 0, "the monitor's complaint", 30)
-    wait_for(lambda: all_ready(ports), "readiness afterwards", 60)
+    wait_for(stack.all_ready, "readiness afterwards", 60)
     wait_for(lambda: probe(ports, "redis") == 1, "the monitor's probe", 30)
 
 
@@ -85,7 +81,7 @@ def test_without_the_exchange_the_feed_replaces_its_socket(stack: RunningStack, 
         wait_for(lambda: reasons(ports["market_feed"]), "the feed's complaint", 30)
         for worker in TRADING[1:]:
             assert not reasons(ports[worker]), worker
-    wait_for(lambda: all_ready(ports), "readiness afterwards", 60)
+    wait_for(stack.all_ready, "readiness afterwards", 60)
     goes_on(ports, *TRADING)
 
 
@@ -96,6 +92,6 @@ def test_without_kafka_everything_waits_and_a_halt_still_works(stack: RunningSta
         said = stack.command("halt", "--strategy", "momentum", "--reason", "Kafka is away", code=1)
         assert "strategy:momentum is halted" in said.stdout
         assert said.stderr.startswith("The state is in force, but not in the audit trail: Kafka at ")
-    wait_for(lambda: all_ready(ports), "readiness afterwards", 90)
+    wait_for(stack.all_ready, "readiness afterwards", 90)
     stack.command("resume", "--strategy", "momentum", "--reason", "Kafka is back", "--yes")
     goes_on(ports, *TRADING, "ledger")

@@ -61,7 +61,7 @@ def test_a_dead_feed_arrives_and_its_return(stack: RunningStack, sink: NoticeSin
 
 
 def test_the_monitor_counts_what_was_taken(stack: RunningStack, sink: NoticeSink) -> None:
-    samples = metrics(stack.workers()["monitor"]["port"])
+    samples = metrics(stack.ports()["monitor"])
     taken = {
         dict(labels)["kind"]: value
         for (name, labels), value in samples.items()

@@ -10,6 +10,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
+
 from faust_app.runtime.settings import PROJECT
 from models.messages.ticks import to_rupees
 from tests.e2e.agreement import of_backtest, of_pipeline
@@ -84,18 +86,24 @@ def assert_same(first: dict[str, Any], second: dict[str, Any]) -> None:
         assert second["pnl"][broker] == pnl
 
 
-def test_speed_does_not_change_the_results_and_a_backtest_gives_them_too(tmp_path: Path) -> None:
-    recording = record(tmp_path / "recording")
-    one, other = stack_of(tmp_path / "a"), stack_of(tmp_path / "b")
-    slow, fast = replay(one, recording, "150"), replay(other, recording, "1000", "--keep")
-    assert slow["ticks_published"] == fast["ticks_published"] == len(SYMBOLS) * MINUTES * 4
-    assert slow["fills"] > 20
-    assert slow["errors"] == 0
-    assert_same(slow, fast)
-    settings = other.settings()
+def test_a_replay_and_a_backtest_give_the_same(tmp_path: Path) -> None:
+    recording, stack = record(tmp_path / "recording"), stack_of(tmp_path / "a")
+    summary = replay(stack, recording, "1000", "--keep")
+    assert summary["ticks_published"] == len(SYMBOLS) * MINUTES * 4
+    assert summary["fills"] > 20
+    assert summary["errors"] == 0
+    settings = stack.settings()
     backtest = of_backtest(settings, recording)
     strategies = {row[1] for row in backtest.fills}
     assert strategies >= {"momentum", "mean_reversion", "low_frequency", "crossover", "opening_range", "pairs"}
     for broker, pipeline in asyncio.run(of_pipeline(settings)).items():
         for found, expected in zip(pipeline, backtest, strict=True):
             assert found == expected, broker
+
+
+@pytest.mark.prove
+def test_speed_does_not_change_the_results(tmp_path: Path) -> None:
+    recording = record(tmp_path / "recording")
+    slow, fast = (replay(stack_of(tmp_path / speed), recording, speed) for speed in ("150", "1000"))
+    assert slow["fills"] > 20
+    assert_same(slow, fast)

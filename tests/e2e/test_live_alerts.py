@@ -1,4 +1,4 @@
-"""A live stack under its own Prometheus: everything is scraped and has data, and real faults are told in time.
+"""The live stack under its own Prometheus: everything is scraped and has data, and real faults are told in time.
 
 Tests run in their order. Faults that do not touch each other are caused together: an alert takes its time.
 """
@@ -16,9 +16,10 @@ import pytest
 
 from faust_app.runtime.metrics import DECLARED, MetricSpec
 from tests.dashboard_queries import excuse, queries
+from tests.e2e.conftest import MOST_LAG
 from tests.e2e.freezing import frozen
 from tests.e2e.garbage import send
-from tests.e2e.live_stack import LIVE
+from tests.e2e.live_stack import LiveStack
 from tests.e2e.observed import AlertLog, ObservedStack, Watched
 from tests.promtools import required
 from tests.running_stack import reasons, run, wait_for
@@ -27,7 +28,6 @@ from tests.unit.observability.promql_tree import selectors
 BROKER = "zerodha"
 DAY = "20m"  # longer than the whole run
 UNKNOWN_SECONDS = 30.0  # as long an order may be unknown before it is an alert
-MOST_LAG = 100  # messages; a ledger without PostgreSQL has more waiting soon
 SLOW_SECONDS = 60.0  # for what is neither feed nor orders
 
 UNSET = {  # metrics that this run may not set, and why not
@@ -54,17 +54,11 @@ UNSEEN = {  # series rules ask for that come only with what they count, or with 
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObservedStack]:
+def stack(live: LiveStack) -> ObservedStack:
     required("prometheus")
-    few = {"ALPHA_PANDA__WORKER__MOST_LAG_MESSAGES": str(MOST_LAG)}
-    running = ObservedStack(tmp_path_factory.mktemp("observed"), "sandbox", **LIVE, **few)
-    try:
-        running.start()
-        running.command("resume", "--broker", BROKER, "--yes")
-        yield running
-        running.stop()
-    finally:
-        running.kill()
+    assert isinstance(live, ObservedStack)
+    live.command("resume", "--broker", BROKER, "--yes")
+    return live
 
 
 @pytest.fixture(scope="module")
@@ -184,8 +178,10 @@ def test_a_silent_feed_garbage_a_foreign_position_and_losses_are_told(stack: Obs
 
 
 def buy_by_hand(stack: ObservedStack) -> str:
-    """Somebody buys at the broker what we know nothing of; the symbol."""
-    symbol = str(stack.placed()[0]["tradingsymbol"])
+    """Somebody buys at the broker what we know nothing of, and nobody has bought by hand before; the symbol."""
+    book = stack.exchange("GET", "/orders")["data"]
+    by_hand = {one["tradingsymbol"] for one in book if not one["tag"]}
+    symbol = next(str(one["tradingsymbol"]) for one in book if one["tag"] and one["tradingsymbol"] not in by_hand)
     order = {"exchange": "NSE", "tradingsymbol": symbol, "transaction_type": "BUY", "order_type": "MARKET"}
     stack.exchange("POST", "/orders", **order, product="MIS", quantity=7, validity="DAY", market_protection=-1)
     return symbol
@@ -238,7 +234,7 @@ def kill(stack: ObservedStack, worker: str) -> float:
 
 @pytest.mark.prove
 def test_a_ledger_that_falls_behind_and_a_blind_monitor_are_told(stack: ObservedStack, watched: Watched) -> None:
-    port = stack.workers()["ledger"]["port"]
+    port = stack.ports()["ledger"]
     with frozen(stack, "postgres"):
         away = time.monotonic()
         told = wait_for(lambda: reasons(port).get("lag"), "the ledger's lag", SLOW_SECONDS)
