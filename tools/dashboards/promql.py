@@ -27,6 +27,9 @@ OF_EVERY_WORKER = {
 FOREIGN: dict[str, tuple[str, ...]] = {
     "up": (),  # Prometheus: whether the last scrape succeeded
     "ALERTS": ("alertname", "alertstate", "severity"),  # Prometheus: pending and firing alerts
+    "prometheus_rule_evaluation_failures_total": ("rule_group",),
+    "prometheus_notifications_errors_total": ("alertmanager",),
+    "alertmanager_notifications_failed_total": ("integration",),
     # prometheus-client: the process
     "process_cpu_seconds_total": (),
     "process_resident_memory_bytes": (),

@@ -11,8 +11,9 @@ import yaml
 
 from faust_app.runtime.settings import PROJECT
 from tests.promtools import required
+from tests.unit.observability.promql_tree import selectors
 from tests.unit.observability.rule_files import CASES, FOLDER, RULES, Check, Rule, alerts, checks, rules
-from tests.unit.observability.rule_metrics import problems, selectors
+from tests.unit.observability.rule_metrics import problems
 
 ALERTS = alerts()
 RECORDED = {one.name for one in rules() if not one.is_alert}
@@ -115,7 +116,7 @@ def test_what_nobody_exposes_is_found(query: str, problem: str) -> None:
 
 
 def test_what_is_recorded_is_used() -> None:
-    read = {one.name for rule in rules() for one in selectors(rule.query)}
+    read = {one.name for rule in rules() for one, _ in selectors(rule.query)}
     assert read >= RECORDED
 
 
