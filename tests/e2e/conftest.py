@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from stack.programs import find
 from tests.e2e.live_stack import LIVE, LiveStack
-from tests.e2e.observed import ObservedStack
+from tests.e2e.observed import AlertLog, ObservedStack, Watched
 from tests.notice_sink import NoticeSink
+from tests.promtools import required
 from tests.running_stack import WIDE_LIMITS, RunningStack
 
 MARKET_SPEED = 3
@@ -71,3 +72,25 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
         running.stop()
     finally:
         running.kill()
+
+
+@pytest.fixture(scope="session")
+def observed(live: LiveStack) -> ObservedStack:
+    """The live stack, trading, under its own Prometheus; without one the test is skipped."""
+    required("prometheus")
+    assert isinstance(live, ObservedStack)
+    live.command("resume", "--broker", "zerodha", "--yes")
+    return live
+
+
+@pytest.fixture(scope="session")
+def alerts(observed: ObservedStack) -> Iterator[AlertLog]:
+    """Every alert of it."""
+    with AlertLog(observed).running() as log:
+        yield log
+
+
+@pytest.fixture
+def watched(alerts: AlertLog, record_property: Callable[[str, object], None]) -> Watched:
+    """What a test expects to be told."""
+    return Watched(alerts, record_property)

@@ -14,6 +14,7 @@ MARKS = {
     "kafka": "kafka.Kafka",
     "postgres": "bin/postgres",
     "redis": "redis-server",
+    "alertmanager": "alertmanager.yml",
     "exchange": "faust_app.commands.cli sandbox",
 }
 

@@ -17,6 +17,7 @@ from tests.running_stack import wait_for
 Labels = dict[str, str]
 OBJECTIVE_SECONDS = 30.0  # from a fault of the feed or of orders to its alert
 CLEAR_SECONDS = 60.0
+SLOW_SECONDS = 60.0  # for what is neither feed nor orders
 LOOK_SECONDS = 0.25
 
 
