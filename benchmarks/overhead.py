@@ -16,7 +16,7 @@ import json
 import os
 import random
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -48,29 +48,28 @@ def _sum(found: Mapping[int, float], start: int, *, on: bool) -> float:
     return sum(found[number] for number in range(start, start + 4) if turn_is_on(number) is on)
 
 
-def share(found: list[Round], names: list[str]) -> float:
-    """Percent of the CPU used with metrics and logs that goes away without them."""
-    on = sum(one[name][0] for one in found for name in names)
-    off = sum(one[name][1] for one in found for name in names)
-    return 100 * (on - off) / on
+def share(pairs: Sequence[tuple[float, float]]) -> float:
+    """Percent of the CPU used with metrics and logs, the first of each pair, that goes away without them."""
+    on, off = sum(one[0] for one in pairs), sum(one[1] for one in pairs)
+    return 100 * (on - off) / on if on else 0.0
 
 
 def report(found: list[Round], seed: int = SEED) -> dict[str, Any]:
     """Shares with the interval that holds 90 % of resampled ones; CPU percent by worker, medians over the rounds."""
-    names, drawn = sorted(found[0]), random.Random(seed)
-    again = sorted(share(drawn.choices(found, k=len(found)), names) for _ in range(SAMPLES))
-    seconds = 2 * TURN_SECONDS
+    whole = [(sum(on for on, _ in one.values()), sum(off for _, off in one.values())) for one in found]
+    drawn, seconds = random.Random(seed), 2 * TURN_SECONDS
+    again = sorted(share(drawn.choices(whole, k=len(whole))) for _ in range(SAMPLES))
     return {
         "rounds": len(found),
-        "overhead_percent": round(share(found, names), 1),
+        "overhead_percent": round(share(whole), 1),
         "overhead_percent_90": [round(again[SAMPLES // 20], 1), round(again[-SAMPLES // 20], 1)],
         "workers": {
             name: {
                 "with_cpu_percent": round(100 * median(one[name][0] for one in found) / seconds, 1),
                 "without_cpu_percent": round(100 * median(one[name][1] for one in found) / seconds, 1),
-                "overhead_percent": round(share(found, [name]), 1),
+                "overhead_percent": round(share([one[name] for one in found]), 1),
             }
-            for name in names
+            for name in sorted(found[0])
         },
     }
 

@@ -129,7 +129,7 @@ def limit_loss(stack: ObservedStack, rupees: float) -> float:
 def test_a_silent_feed_garbage_a_foreign_position_and_losses_are_told(stack: ObservedStack, watched: Watched) -> None:
     wait_for(lambda: day_loss(stack), "a loss", SLOW_SECONDS)
     wait_for(stack.placed, "orders at the exchange", SLOW_SECONDS)
-    wait_for(lambda: not CAUSED & {one["alertname"] for one in stack.firing()}, "the end of earlier alerts", SLOW_SECONDS)
+    wait_for(lambda: not CAUSED & {one["alertname"] for one in stack.firing()}, "quiet", SLOW_SECONDS)
     stack.exchange("POST", "/faults", {"kind": "unknown_packet", "count": 3})
     with stack.broken("heartbeats_only"), frozen(stack, "ledger"):
         silent = time.monotonic()
