@@ -28,7 +28,6 @@ from faust_app.runtime.settings import PROJECT
 from stack.files import write_json
 
 SEED = 7
-NO_WORKERS = ("kafka", "postgres", "redis", "exchange", "sandbox")
 SAMPLES = 2_000
 Round = Mapping[str, tuple[float, float]]
 """CPU seconds of each worker in four turns: of the two with metrics and logs, and of the two without."""
@@ -88,7 +87,7 @@ def main() -> None:
         turns = {
             name: {n: cpu for n, cpu in _turns(Path(folder) / str(pid)) if first <= n < last}
             for name, pid in whole["pids"].items()
-            if name not in NO_WORKERS
+            if (Path(folder) / str(pid)).exists()
         }
     found = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -35,9 +35,10 @@ from stack.targets import forget_targets, write_targets
 from stack.view import Watcher
 
 DRAIN_SECONDS = 15.0
+DRAIN_LOOK_SECONDS = 0.25
 TOLD = {"profile", "brokers", "risk", "notices"}  # what commands in other terminals have to know of this run's settings
 FEED = "market_feed"  # starts when the others are ready: ticks that nobody reads yet would only wait
-SCRAPE_SECONDS = 1.0
+SCRAPE_SECONDS = 2.0
 SETTLE_SECONDS = 3.0  # the last marks have become a snapshot, and that a row
 Say = Callable[[str], None]
 
@@ -269,7 +270,7 @@ class Run:
             probed = self._scraper.totals.highest("last_probe_timestamp_seconds")
             if (lag == 0 and probed > since + SETTLE_SECONDS) or time.monotonic() > deadline:
                 return lag
-            await asyncio.sleep(SCRAPE_SECONDS / 4)
+            await asyncio.sleep(DRAIN_LOOK_SECONDS)
 
     async def _stop_observing(self) -> None:
         """Before anything else: an end that was asked for is no alert."""

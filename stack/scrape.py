@@ -22,13 +22,17 @@ Samples = dict[Key, float]
 
 
 def parse(text: str) -> Samples:
-    """Samples of a metrics page by name and sorted labels; only ours, and the time the process started."""
+    """Samples of a metrics page by name and sorted labels; only ours, and the time the process started.
+
+    Raises ValueError for what is no such page.
+    """
+    lines = [line for line in text.splitlines() if line.removeprefix("# TYPE ").startswith((PREFIX, "process_"))]
     found: Samples = {}
-    for family in text_string_to_metric_families(text):
-        if not family.name.startswith((PREFIX, "process_")):
-            continue
+    for family in text_string_to_metric_families("\n".join(lines)):
         for sample in family.samples:
             found[sample.name, tuple(sorted(sample.labels.items()))] = float(sample.value)
+    if not found:
+        raise ValueError("A page without metrics of ours")
     return found
 
 

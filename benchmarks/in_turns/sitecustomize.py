@@ -71,6 +71,10 @@ def _take_turns(folder: Path) -> None:
             out.write(f"{number - 1} {time.process_time() - began:.6f}\n")
 
 
-if "ALPHA_PANDA_TURNS" in os.environ:
+def _is_worker() -> bool:
+    return b"\0worker\0" in Path("/proc/self/cmdline").read_bytes()  # `sys.argv` is not there yet
+
+
+if "ALPHA_PANDA_TURNS" in os.environ and _is_worker():
     prometheus_client.generate_latest = _page_in_turns
     threading.Thread(target=_take_turns, args=(Path(os.environ["ALPHA_PANDA_TURNS"]),), daemon=True).start()
