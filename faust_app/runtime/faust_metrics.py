@@ -6,6 +6,7 @@ The sensor looks its labels up anew with every message, which costs more than th
 from __future__ import annotations
 
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from faust.sensors.prometheus import FaustMetrics, PrometheusMonitor
 from prometheus_client.metrics import MetricWrapperBase
@@ -36,7 +37,7 @@ class FaustMonitor(PrometheusMonitor):
 
     def __init__(self, metrics: FaustMetrics) -> None:
         super().__init__(metrics=metrics)
-        self._names: dict[object, str] = {}
+        self._names: WeakKeyDictionary[object, str] = WeakKeyDictionary()
 
     def _stream_label(self, stream: object) -> str:
         name = self._names.get(stream)
@@ -45,7 +46,8 @@ class FaustMonitor(PrometheusMonitor):
         return name
 
 
-def _remembered(figures: FaustMetrics) -> FaustMetrics:
+def remembered(figures: FaustMetrics) -> FaustMetrics:
+    """The same metrics; those with labels remember."""
     found = {
         name: Remembered(metric) if metric._labelnames else metric
         for name, metric in figures._asdict().items()
@@ -54,7 +56,7 @@ def _remembered(figures: FaustMetrics) -> FaustMetrics:
     return figures._replace(**found)
 
 
-FIGURES = _remembered(FaustMetrics.create(OWN, PREFIX))  # once a process: a registry takes no name twice
+FIGURES = remembered(FaustMetrics.create(OWN, PREFIX))  # once a process: a registry takes no name twice
 
 
 def faust_monitor() -> PrometheusMonitor:
