@@ -42,7 +42,7 @@ def page(kind: type[PrometheusMonitor], *, cached: bool) -> list[str]:
     figures = FaustMetrics.create(registry, "faust")
     messages(kind(remembered(figures) if cached else figures))
     lines = generate_latest(registry).decode().splitlines()
-    return [line for line in lines if "latency_bucket" not in line and "latency_sum" not in line]
+    return [line for line in lines if "_ms_bucket" not in line and "_ms_sum" not in line]
 
 
 def test_it_counts_what_the_plain_sensor_counts() -> None:
