@@ -29,7 +29,7 @@ from models.messages.control import TradingState
 from models.messages.orders import OrderFailed, OrderStatus
 from models.messages.reconciliation import DifferenceState
 from tests.factories import AT, filled, order, update
-from tests.unit.agents.notices.test_watches import SOME, became, changed, denied, snapshot
+from tests.unit.agents.notices.watching import SOME, became, changed, denied, snapshot
 from tests.unit.runtime.configurations import configured, with_live
 from tests.unit.runtime.ports import free_port
 from tests.unit.runtime.redis_server import RedisServer
