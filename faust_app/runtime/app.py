@@ -20,7 +20,7 @@ from faust_app.runtime.exact import ExactTableManager, ExactTransport, check_ver
 from faust_app.runtime.faust_metrics import faust_monitor
 from faust_app.runtime.health import HealthServer
 from faust_app.runtime.inspect import register_inspect
-from faust_app.runtime.kafka_watch import KafkaWatch
+from faust_app.runtime.kafka_watch import KafkaWatch, Routines
 from faust_app.runtime.lag_watch import LagWatch
 from faust_app.runtime.lifecycle import WorkerState, die
 from faust_app.runtime.logging import capture_everything, configure_logging, end_windows
@@ -100,7 +100,7 @@ class Worker:
         self.app.on_partitions_revoked.connect(self._on_revoked)
         self.background("table sizes", self._show_tables)
         self.background("repeated lines", _tell_of_repeated_lines)
-        self.background("kafka", KafkaWatch(self.state, self._kafka_client).run)
+        self.background("kafka", KafkaWatch(self.state, self._kafka_client, self._kafka_routines).run)
         self.background("lag", LagWatch(self.state, self._behind, config.worker.most_lag_messages).run)
 
     def table(self, name: str, help_text: str) -> RawKeyTable:
@@ -161,6 +161,16 @@ class Worker:
     def _kafka_client(self) -> Any:
         producer = getattr(self.app.producer, "_producer", None)
         return None if producer is None else producer.client
+
+    def _kafka_routines(self) -> Routines:
+        """What a worker waits for without ever being told that it has ended."""
+        if self.app.should_stop:
+            return
+        producer = getattr(self.app.producer, "_producer", None)
+        if producer is not None:
+            yield "the sender", producer._sender.sender_task
+        if not self.app.producer_only:
+            yield from self.app.consumer.routines()
 
     async def _behind(self) -> int | None:
         return None if self.app.producer_only else await self.app.consumer.behind()

@@ -18,7 +18,7 @@ Here every record goes through one `OffsetTracker`; a message counts as handled 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from importlib.metadata import version
 from typing import Any, cast
 
@@ -88,6 +88,13 @@ class ExactConsumer(driver.Consumer):
         self._seeks = 0
         self._begun: dict[int, Any] = {}  # messages somebody works on, by identity
         super().__init__(*args, **kwargs)
+
+    def routines(self) -> Iterator[tuple[str, asyncio.Future[Any] | None]]:
+        """The client's tasks that run as long as it does, by name; none before it has started."""
+        client = getattr(self._thread, "_consumer", None)
+        if client is not None:
+            yield "the coordinator", getattr(client._coordinator, "_coordination_task", None)
+            yield "the fetcher", getattr(client._fetcher, "_fetch_task", None)
 
     def _new_consumer_thread(self) -> ExactConsumerThread:
         return ExactConsumerThread(self, loop=self.loop, beacon=self.beacon)

@@ -7,7 +7,7 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from faust_app.runtime import kafka_watch
-from faust_app.runtime.kafka_watch import CONDITION, KafkaWatch
+from faust_app.runtime.kafka_watch import CONDITION, KafkaWatch, RoutineEnded
 from faust_app.runtime.lifecycle import WorkerState
 
 
@@ -57,3 +57,20 @@ async def test_refusal_is_a_reason(state: WorkerState, client: Client, error: Ex
 async def test_a_worker_that_is_not_connected_yet_has_its_own_reasons(state: WorkerState) -> None:
     await KafkaWatch(state, lambda: None).ask()
     assert CONDITION not in state.reasons
+
+
+async def test_a_routine_that_has_ended_ends_the_watch(state: WorkerState, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the worker dies, and starts with a new client."""
+    monkeypatch.setattr(kafka_watch, "ASK_SECONDS", 0.0)
+    over = asyncio.Event()
+
+    async def coordinate() -> None:
+        await over.wait()
+        raise AssertionError("Did we not perform bootstrap?")
+
+    task = asyncio.create_task(coordinate())
+    watch = KafkaWatch(state, lambda: None, lambda: [("the fetcher", None), ("the coordinator", task)])
+    watch.check()
+    over.set()
+    with pytest.raises(RoutineEnded, match="the coordinator of the Kafka client has ended: .*bootstrap"):
+        await watch.run()
