@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -9,12 +10,20 @@ from typing import Any
 
 from sqlalchemy import URL, event, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from faust_app.runtime.errors import TransientError
-from faust_app.runtime.postgres import AWAY_STATES, CONNECT_SECONDS, connect_arguments, is_away, watch
+from faust_app.runtime.postgres import (
+    AWAY_STATES,
+    CONNECT_SECONDS,
+    connect_arguments,
+    is_away,
+    note_connection,
+    note_query,
+)
 from faust_app.runtime.reference_data import StrategyInstance
 from faust_app.runtime.sections import PostgresSettings
 from faust_app.runtime.settings import Settings
@@ -44,8 +53,28 @@ def create_engine(settings: Settings, *, pool_size: int = 4) -> AsyncEngine:
         pool_pre_ping=False,
         pool_recycle=1800,
     )
-    event.listen(engine.sync_engine, "connect", lambda opened, _record: watch(opened.driver_connection))
+    _watch(engine)
     return engine
+
+
+def _watch(engine: AsyncEngine) -> None:
+    """Count connections and time statements: those SQLAlchemy prepares asyncpg's own log does not hear of."""
+
+    def begin(_connection: Any, _cursor: Any, _text: str, _values: Any, context: Any, _many: bool) -> None:
+        context.began = time.perf_counter()
+
+    def end(_connection: Any, _cursor: Any, text: str, _values: Any, context: Any, _many: bool) -> None:
+        note_query(time.perf_counter() - context.began, text)
+
+    def fail(failure: ExceptionContext) -> None:
+        began = getattr(failure.execution_context, "began", None)
+        if began is not None:
+            note_query(time.perf_counter() - began, failure.statement or "")
+
+    event.listen(engine.sync_engine, "connect", lambda _opened, _record: note_connection())
+    event.listen(engine.sync_engine, "before_cursor_execute", begin)
+    event.listen(engine.sync_engine, "after_cursor_execute", end)
+    event.listen(engine.sync_engine, "handle_error", fail)
 
 
 def transient(error: BaseException) -> bool:

@@ -54,17 +54,17 @@ def _password(file: Path) -> str:
         raise ConfigurationError(f"postgres.password_file {file}: {error.strerror}") from error
 
 
-def watch(opened: Any) -> None:
-    """Count a new asyncpg connection, and time what it executes; the log has what is slow, without arguments."""
+def note_connection() -> None:
+    """Count a new one."""
     metrics.CLIENT_STARTS.labels("postgresql").inc()
-    opened.add_query_logger(_note_query)
 
 
-def _note_query(record: asyncpg.connection.LoggedQuery) -> None:
-    metrics.QUERY_SECONDS.observe(record.elapsed)
-    if record.elapsed >= SLOW_SECONDS:
+def note_query(seconds: float, query: str) -> None:
+    """Time a statement; the log has what is slow, without arguments."""
+    metrics.QUERY_SECONDS.observe(seconds)
+    if seconds >= SLOW_SECONDS:
         metrics.SLOW_QUERIES.inc()
-        log.warning("slow_query", seconds=round(record.elapsed, 3), query=record.query[:MOST_SHOWN])
+        log.warning("slow_query", seconds=round(seconds, 3), query=query[:MOST_SHOWN])
 
 
 def is_away(error: BaseException) -> bool:
@@ -84,7 +84,8 @@ async def connection(settings: Settings, *, database: str | None = None) -> Asyn
     try:
         opened = await asyncpg.connect(user=config.user, database=database or config.database, **arguments)
         try:
-            watch(opened)
+            note_connection()
+            opened.add_query_logger(lambda one: note_query(one.elapsed, one.query))
             yield opened
         finally:
             await opened.close(timeout=CONNECT_SECONDS)

@@ -10,11 +10,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from faust_app.commands import chain
-from faust_app.runtime import schema
+from faust_app.runtime import postgres, schema
 from faust_app.runtime.acceptances import store_acceptances
 from faust_app.runtime.audit import record
 from faust_app.runtime.codec import encode, event_time, root
@@ -69,6 +71,32 @@ async def tables(settings: Settings) -> set[str]:
             return set((await connection.execute(query, {"name": schema_name(settings.namespace)})).scalars())
     finally:
         await engine.dispose()
+
+
+async def test_statements_are_timed_and_slow_ones_counted(
+    settings: Settings, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through SQLAlchemy and past it, and those that fail, too."""
+    monkeypatch.setattr(postgres, "SLOW_SECONDS", 0.05)
+
+    def counted() -> list[float]:
+        names = ("alpha_panda_slow_queries_total", "alpha_panda_query_duration_seconds_count")
+        return [REGISTRY.get_sample_value(name) or 0.0 for name in names]
+
+    slow, timed = counted()
+    async with transaction(engine) as connection:
+        await connection.execute(text("select 1"))
+        await connection.execute(text("select pg_sleep(0.1)"))
+    assert counted() == [slow + 1, timed + 2]
+    async with engine.connect() as connection:
+        await connection.execute(text("set statement_timeout = 100"))
+        with pytest.raises(DBAPIError, match="statement timeout"):
+            await connection.execute(text("select pg_sleep(5)"))
+        await connection.invalidate()
+    assert counted() == [slow + 2, timed + 4]
+    async with postgres.connection(settings) as opened:
+        await opened.fetch("select pg_sleep(0.1)")
+    assert counted() == [slow + 3, timed + 5]
 
 
 async def test_rows_and_migrations_agree(settings: Settings, engine: AsyncEngine) -> None:
