@@ -205,9 +205,9 @@ def _frame(frame_id: str, received_ns: int, row: Row) -> Row:
 
 
 def in_order(events: dict[str, Row], chosen: set[str]) -> list[Row]:
-    """Causes before effects, each with the seconds since its cause and since the chain's first moment."""
+    """By time, causes before effects, each with the seconds since its cause and since the chain's first moment."""
     rows = [events[one] for one in chosen]
-    rows.sort(key=lambda row: (_depth(row, events), row["occurred_at"], row["event_id"]))
+    rows.sort(key=lambda row: (*_moment(row, events), row["occurred_at"], row["event_id"]))
     firsts: dict[str, datetime] = {}
     for row in rows:
         if row["at"] is not None:
@@ -244,9 +244,14 @@ def _relatives(events: dict[str, Row], wanted: set[str]) -> set[str]:
     return kept | (below & set(events))
 
 
-def _depth(row: Row, events: dict[str, Row]) -> int:
-    depth = 0
+def _moment(row: Row, events: dict[str, Row]) -> tuple[float, int]:
+    """When it happened, which is not before its causes did, and how many of them it has."""
+    latest, depth = _epoch(row), 0
     while row["causation_id"] in events and depth < len(events):
         row = events[row["causation_id"]]
-        depth += 1
-    return depth
+        latest, depth = max(latest, _epoch(row)), depth + 1
+    return latest, depth
+
+
+def _epoch(row: Row) -> float:
+    return 0.0 if row["at"] is None else float(row["at"].timestamp())

@@ -73,12 +73,21 @@ FILLED = [FRAME, "s2", "accepted", "submitted", "update", "fill", "snapshot"]
         ("s2", FILLED),
         ("snapshot", FILLED),
         ("denied", [FRAME, "s1", "denied"]),
-        (FRAME, [FRAME, "s1", "s2", "accepted", "denied", "submitted", "update", "fill", "snapshot"]),
+        (FRAME, [FRAME, "s1", "s2", "denied", "accepted", "submitted", "update", "fill", "snapshot"]),
         ("nothing", []),
     ],
 )
 def test_an_id_has_its_causes_and_effects(identifier: str, expected: list[str]) -> None:
     assert [row["event_id"] for row in Chain(story(), ()).related(identifier)] == expected
+
+
+def test_rows_are_in_the_order_of_time_and_no_effect_is_before_its_cause() -> None:
+    rows = story()
+    late, overtaken = event("late", "submitted", ms(50)), event("overtaken", "snapshot", ms(44))
+    unknown = event("unknown", "accepted")
+    events = rows | {row["event_id"]: row for row in (late, overtaken, unknown)}
+    found = [row["event_id"] for row in Chain(events, ()).related("s2")]
+    assert found == [*FILLED[:3], "unknown", *FILLED[3:], "overtaken", "late"]
 
 
 def test_hops_are_the_time_since_the_cause_and_since_the_frame() -> None:
