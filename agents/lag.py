@@ -55,8 +55,13 @@ class LagProbe:
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=FETCH_BYTES,
         )
-        await asyncio.gather(admin.start(), consumer.start())
-        return cls(settings, admin, consumer)
+        probe = cls(settings, admin, consumer)
+        try:
+            await asyncio.gather(admin.start(), consumer.start())
+        except BaseException:
+            await probe.close()
+            raise
+        return probe
 
     async def close(self) -> None:
         """Disconnect."""
