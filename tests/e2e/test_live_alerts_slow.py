@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from threading import Event, Thread
 
 import psutil
@@ -17,11 +18,15 @@ import pytest
 from sqlalchemy import text
 
 from faust_app.runtime.database import create_engine, transaction
+from faust_app.runtime.order_budget import KEPT_A_DAY, MOST_A_DAY
+from faust_app.runtime.redis_keys import RedisKeys
+from faust_app.runtime.trading_state import redis_client
 from tests.e2e.conftest import MOST_LAG
 from tests.e2e.freezing import frozen
 from tests.e2e.observed import SLOW_SECONDS, ObservedStack, Watched
 from tests.promtools import required
 from tests.running_stack import reasons, run, wait_for
+from trading.market.sessions import IST
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(900)]
 BROKER = "zerodha"
@@ -85,6 +90,38 @@ def test_a_broker_that_answers_no_question_is_told(stack: ObservedStack, watched
     ended = time.monotonic()
     watched.clears("ReconciliationStale", ended, LONG_SECONDS, broker=BROKER)
     watched.clears("PreflightFailing", ended, LONG_SECONDS, broker=BROKER)
+
+
+def test_stops_that_cannot_be_placed_are_told(stack: ObservedStack, watched: Watched) -> None:
+    with stack.broken("too_many_requests", endpoints=["POST /gtt/*"]):
+        wait_for(lambda: stack.value("sum(alpha_panda_positions_unprotected)"), "a bare position", LONG_SECONDS)
+        watched.fires("PositionsUnprotected", time.monotonic(), SLOW_SECONDS, broker=BROKER)
+    watched.clears("PositionsUnprotected", time.monotonic(), LONG_SECONDS, broker=BROKER)
+
+
+async def spend(stack: ObservedStack, calls: int) -> int:
+    """Say how many calls were made today; how many it was before."""
+    settings = stack.settings()
+    client = redis_client(settings)
+    key = RedisKeys(settings).order_calls(settings.account_key(BROKER), f"day:{datetime.now(IST).date().isoformat()}")
+    try:
+        return int(await client.getset(key, calls) or 0)
+    finally:
+        await client.aclose()
+
+
+def test_a_budget_that_is_spent_is_told(stack: ObservedStack, watched: Watched) -> None:
+    made = run(spend(stack, MOST_A_DAY - KEPT_A_DAY))
+    watched.fires("OrderBudgetSpent", time.monotonic(), SLOW_SECONDS, broker=BROKER)
+    run(spend(stack, made))
+    watched.clears("OrderBudgetSpent", time.monotonic(), SLOW_SECONDS, broker=BROKER)
+
+
+def test_exits_that_are_refused_again_and_again_are_told(stack: ObservedStack, watched: Watched) -> None:
+    with stack.broken("reject", reason="circuit"):
+        stack.command("halt", "--flatten", "--broker", BROKER, "--yes", "--for", "1s", code=None)
+        watched.fires("ExitsGivenUp", time.monotonic(), LONG_SECONDS, broker=BROKER)
+    stack.command("resume", "--broker", BROKER, "--yes")
 
 
 @contextmanager
