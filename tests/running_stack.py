@@ -116,6 +116,16 @@ class RunningStack:
             self._process.kill()
             self._process.wait(30)
 
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """While it runs; it has to start, and to stop cleanly at the end."""
+        try:
+            self.start()
+            yield
+            self.stop()
+        finally:
+            self.kill()
+
     @property
     def pid(self) -> int:
         """The supervisor's process id."""

@@ -52,12 +52,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory, markers: Path, sink: NoticeS
         **FEW_FRAMES,
         **WIDE_LIMITS,
     )
-    try:
-        running.start()
+    with running.running():
         yield running
-        running.stop()
-    finally:
-        running.kill()
 
 
 @pytest.fixture(scope="session")
@@ -66,12 +62,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStack]:
     kind = ObservedStack if find("prometheus") else LiveStack
     few = {"ALPHA_PANDA__WORKER__MOST_LAG_MESSAGES": str(MOST_LAG), **FEW_FRAMES}
     running = kind(tmp_path_factory.mktemp("live"), "sandbox", **LIVE, **few)
-    try:
-        running.start()
+    with running.running():
         yield running
-        running.stop()
-    finally:
-        running.kill()
 
 
 @pytest.fixture(scope="session")

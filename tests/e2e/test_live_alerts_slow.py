@@ -134,7 +134,7 @@ def held_up(stack: ObservedStack, worker: str) -> Iterator[None]:
     def work() -> None:
         while not over.wait(FREE):
             process.suspend()
-            time.sleep(HELD_UP)
+            over.wait(HELD_UP)
             process.resume()
 
     thread = Thread(target=work)
